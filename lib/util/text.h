@@ -1,0 +1,34 @@
+// Small questions about text. ASCII only: bytes above 127 are never changed or compared without case.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hikyaku::util {
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_alpha(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
+constexpr bool is_alnum(char c) { return is_digit(c) || is_alpha(c); }
+constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+std::string to_lower(std::string_view text);
+bool iequals(std::string_view a, std::string_view b);
+bool istarts_with(std::string_view text, std::string_view prefix);
+// Without white space at both ends.
+std::string_view trim(std::string_view text);
+// Pieces between any of `separators`; empty pieces are dropped (Postfix's lists: ", \t\r\n").
+std::vector<std::string_view> split(std::string_view text, std::string_view separators);
+// The whole of `text` as a decimal number without sign; nothing when it is not one or overflows.
+std::optional<uint64_t> parse_number(std::string_view text);
+// Number of single-letter edits (insert, delete, replace, swap of neighbours) between two words.
+size_t edit_distance(std::string_view a, std::string_view b);
+// Printable ASCII and valid UTF-8 as they are; control characters, backslash and every other byte as \ooo (octal).
+// For a stranger's text in a log line: a line stays one line, whatever was sent.
+std::string escape_for_log(std::string_view text);
+
+}  // namespace hikyaku::util

@@ -1,0 +1,220 @@
+// The server's session: what each command does.
+#include <algorithm>
+#include <utility>
+
+#include "smtp/server_session.h"
+#include "util/text.h"
+
+namespace hikyaku::smtp {
+namespace {
+
+// Room taken for content before it comes. SIZE= is a stranger's word, so only this much is believed.
+constexpr uint64_t kMaxReserve = 256 * 1024;
+constexpr size_t kMaxHelo = 255;
+
+// Takes the next word of `text`.
+std::string_view take_word(std::string_view& text) {
+  text = util::trim(text);
+  const size_t end = std::min(text.find_first_of(" \t"), text.size());
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(end);
+  return word;
+}
+
+bool is_plain_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+}
+
+// Verbs that exist, here not or not yet: a client learns that it did nothing wrong.
+bool is_known_elsewhere(std::string_view word) {
+  constexpr std::string_view kVerbsElsewhere[] = {"STARTTLS", "AUTH", "BDAT", "ETRN", "EXPN",    "HELP",
+                                                  "TURN",     "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD"};
+  return std::ranges::any_of(kVerbsElsewhere, [&](std::string_view verb) { return util::iequals(word, verb); });
+}
+
+std::string relay_text(std::string_view recipient, std::string_view text) {
+  std::string out = "<";
+  out.append(recipient).append(">: ").append(text);
+  return out;
+}
+
+}  // namespace
+
+void ServerSession::run_command(Verb verb, std::string_view arguments, std::vector<Action>& out) {
+  switch (verb) {
+    case Verb::kHelo:
+    case Verb::kEhlo:
+      return helo(verb, arguments, out);
+    case Verb::kMail:
+      return mail(arguments, out);
+    case Verb::kRcpt:
+      return rcpt(arguments, out);
+    case Verb::kData:
+      return data(arguments, out);
+    case Verb::kRset:
+      return rset(arguments, out);
+    case Verb::kNoop:
+      if (!count_junk(out)) accept(250, "2.0.0", "Ok");
+      return;
+    case Verb::kVrfy:
+      return vrfy(arguments, out);
+    case Verb::kQuit:
+      accept(221, "2.0.0", "Bye");
+      return close(out);
+    case Verb::kUnknown:
+      return unknown(arguments, out);
+  }
+}
+
+// RFC 5321 section 4.1.4: both also end a transaction. No enhanced codes here (RFC 2034 section 3).
+void ServerSession::helo(Verb verb, std::string_view arguments, std::vector<Action>& out) {
+  const std::string_view name = take_word(arguments);
+  if (name.empty() || name.size() > kMaxHelo || !is_plain_ascii(name))
+    return refuse({501, "", verb == Verb::kEhlo ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"}, out);
+  end_transaction();
+  helo_ = name;
+  esmtp_ = verb == Verb::kEhlo;
+  if (!esmtp_) return accept(250, "", options_.hostname);
+  ++counts_[static_cast<size_t>(verb)].accepted;
+  replies_.append("250-").append(options_.hostname);
+  replies_.append("\r\n250-PIPELINING\r\n250-SIZE ").append(std::to_string(options_.size_limit));
+  replies_.append("\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n");
+}
+
+void ServerSession::mail(std::string_view arguments, std::vector<Action>& out) {
+  const auto refuse_mail = [&](Reply reply) { refuse_at("MAIL", std::move(reply), {}, out); };
+  if (helo_.empty()) return refuse_mail({503, "5.5.1", "Error: send HELO or EHLO first"});
+  if (in_transaction_) return refuse_mail({503, "5.5.1", "Error: nested MAIL command"});
+  constexpr std::string_view kFrom = "FROM:";
+  if (!util::istarts_with(arguments, kFrom)) return refuse_mail({501, "5.5.4", "Syntax: MAIL FROM:<address>"});
+  arguments.remove_prefix(kFrom.size());
+  util::Result<Address> sender = take_reverse_path(arguments, options_.strict_envelopes);
+  if (!sender) return refuse_mail({501, "5.1.7", "Bad sender address syntax: " + sender.error().text});
+  transaction_ = Transaction{std::move(sender->mailbox), {}, std::nullopt, false};
+  if (std::optional<Reply> refusal = read_mail_parameters(arguments, transaction_)) {
+    refuse_mail(std::move(*refusal));
+    return end_transaction();
+  }
+  if (!options_.ask_sender) return begin_transaction();
+  flush(out);
+  out.push_back(AskSender{transaction_.sender});
+  waiting_ = Waiting::kSender;
+}
+
+// SIZE of RFC 1870 and BODY of RFC 6152.
+std::optional<Reply> ServerSession::read_mail_parameters(std::string_view arguments, Transaction& transaction) const {
+  for (std::string_view word = take_word(arguments); !word.empty(); word = take_word(arguments)) {
+    const size_t equals = std::min(word.find('='), word.size());
+    const std::string_view key = word.substr(0, equals);
+    const std::string_view value = word.substr(std::min(equals + 1, word.size()));
+    if (util::iequals(key, "SIZE")) {
+      transaction.size = util::parse_number(value);
+      if (!transaction.size || value.size() > 20) return Reply{501, "5.5.4", "Bad message size syntax"};
+      if (options_.size_limit != 0 && *transaction.size > options_.size_limit)
+        return Reply{552, "5.3.4", "Message size exceeds fixed limit"};
+    } else if (util::iequals(key, "BODY")) {
+      transaction.eight_bit_mime = util::iequals(value, "8BITMIME");
+      if (!transaction.eight_bit_mime && !util::iequals(value, "7BIT")) return Reply{501, "5.5.4", "Unknown BODY type"};
+    } else {
+      return Reply{555, "5.5.4", "Unsupported option: " + std::string(word)};
+    }
+  }
+  return std::nullopt;
+}
+
+void ServerSession::begin_transaction() {
+  in_transaction_ = true;
+  ++transactions_;
+  accept(250, "2.1.0", "Ok");
+}
+
+void ServerSession::end_transaction() {
+  in_transaction_ = false;
+  transaction_ = Transaction();
+}
+
+void ServerSession::rcpt(std::string_view arguments, std::vector<Action>& out) {
+  const auto refuse_rcpt = [&](Reply reply) { refuse_at("RCPT", std::move(reply), {}, out); };
+  if (!in_transaction_) return refuse_rcpt({503, "5.5.1", "Error: need MAIL command"});
+  constexpr std::string_view kTo = "TO:";
+  if (!util::istarts_with(arguments, kTo)) return refuse_rcpt({501, "5.5.4", "Syntax: RCPT TO:<address>"});
+  arguments.remove_prefix(kTo.size());
+  util::Result<Address> address = take_forward_path(arguments, options_.strict_envelopes);
+  if (!address) return refuse_rcpt({501, "5.1.3", "Bad recipient address syntax: " + address.error().text});
+  std::string& recipient = address->mailbox;
+  if (const std::string_view option = take_word(arguments); !option.empty())
+    return refuse_at("RCPT", {555, "5.5.4", "Unsupported option: " + std::string(option)}, std::move(recipient), out);
+  if (transaction_.recipients.size() >= options_.recipient_limit)
+    return refuse_at("RCPT", {452, "4.5.3", "Error: too many recipients"}, std::move(recipient), out);
+  if (options_.ask_recipient) {
+    flush(out);
+    asked_ = recipient;
+    out.push_back(AskRecipient{transaction_.sender, std::move(recipient)});
+    waiting_ = Waiting::kRecipient;
+  } else if (!options_.relay_allowed) {
+    Reply denied = options_.relay_denied;
+    denied.text = relay_text(recipient, denied.text);
+    refuse_at("RCPT", std::move(denied), std::move(recipient), out);
+  } else {
+    add_recipient(std::move(recipient));
+  }
+}
+
+void ServerSession::add_recipient(std::string recipient) {
+  transaction_.recipients.push_back(std::move(recipient));
+  accept(250, "2.1.5", "Ok");
+}
+
+void ServerSession::data(std::string_view arguments, std::vector<Action>& out) {
+  const auto refuse_data = [&](Reply reply) { refuse_at("DATA", std::move(reply), {}, out); };
+  if (!in_transaction_) return refuse_data({503, "5.5.1", "Error: need RCPT command"});
+  if (transaction_.recipients.empty()) return refuse_data({554, "5.5.1", "Error: no valid recipients"});
+  if (!arguments.empty()) return refuse_data({501, "5.5.4", "Syntax: DATA"});
+  in_content_ = true;
+  decoder_.start(options_.size_limit);
+  content_.clear();
+  if (transaction_.size) content_.reserve(std::min(*transaction_.size, kMaxReserve));
+  append_reply(replies_, 354, "", "End data with <CR><LF>.<CR><LF>");
+}
+
+void ServerSession::end_of_content(std::vector<Action>& out) {
+  in_content_ = false;
+  after_message_ = true;
+  if (decoder_.over_limit()) {
+    refuse_at("END-OF-MESSAGE", {552, "5.3.4", "Error: message size exceeds fixed limit"}, {}, out);
+    return end_transaction();
+  }
+  flush(out);
+  out.push_back(Deliver{std::exchange(transaction_, Transaction()), std::exchange(content_, {}),
+                        decoder_.has_dot_line(), decoder_.eight_bit()});
+  in_transaction_ = false;
+  waiting_ = Waiting::kStored;
+}
+
+void ServerSession::rset(std::string_view arguments, std::vector<Action>& out) {
+  if (!arguments.empty()) return refuse({501, "5.5.4", "Syntax: RSET"}, out);
+  end_transaction();
+  if (!count_junk(out)) accept(250, "2.0.0", "Ok");
+}
+
+// Whether a mailbox exists is told to nobody (RFC 5321 section 7.3).
+void ServerSession::vrfy(std::string_view arguments, std::vector<Action>& out) {
+  if (arguments.empty()) return refuse({501, "5.5.4", "Syntax: VRFY address"}, out);
+  if (!count_junk(out)) accept(252, "2.0.0", "Cannot tell; send the message and it will be tried");
+}
+
+void ServerSession::unknown(std::string_view word, std::vector<Action>& out) {
+  if (word.empty()) return refuse({500, "5.5.2", "Error: empty command"}, out);
+  if (is_known_elsewhere(word)) return refuse({502, "5.5.1", "Error: command not implemented"}, out);
+  refuse({500, "5.5.2", "Error: command not recognized"}, out);
+}
+
+// Commands that move no mail are cheap for a client and not for us. True when this one was one too many and has been
+// answered.
+bool ServerSession::count_junk(std::vector<Action>& out) {
+  if (++junk_ <= options_.junk_command_limit) return false;
+  refuse({450, "4.7.0", "Error: too many commands without mail"}, out);
+  return true;
+}
+
+}  // namespace hikyaku::smtp

@@ -1,0 +1,263 @@
+// The server's session: its input, the answers of its caller, its output. The commands are in server_commands.cc.
+#include "smtp/server_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "util/error.h"
+#include "util/text.h"
+
+namespace hikyaku::smtp {
+namespace {
+
+struct VerbName {
+  std::string_view name;
+  Verb verb;
+};
+// Most frequent first.
+constexpr VerbName kVerbNames[] = {
+    {"MAIL", Verb::kMail}, {"RCPT", Verb::kRcpt}, {"DATA", Verb::kData}, {"EHLO", Verb::kEhlo}, {"QUIT", Verb::kQuit},
+    {"RSET", Verb::kRset}, {"HELO", Verb::kHelo}, {"NOOP", Verb::kNoop}, {"VRFY", Verb::kVrfy},
+};
+
+Verb verb_of(std::string_view word) {
+  for (const VerbName& entry : kVerbNames)
+    if (util::iequals(word, entry.name)) return entry.verb;
+  return Verb::kUnknown;
+}
+
+std::string_view name_of(Verb verb) {
+  for (const VerbName& entry : kVerbNames)
+    if (entry.verb == verb) return entry.name;
+  return "UNKNOWN";
+}
+
+bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }
+
+// A web browser that was lured here, or a program that speaks something else: to answer it line by line only helps it
+// to get a command of its own through (cross-protocol attacks).
+bool is_foreign_verb(std::string_view word) {
+  constexpr std::string_view kForeign[] = {"GET",     "POST",   "PUT",   "HEAD",    "CONNECT",
+                                           "OPTIONS", "DELETE", "PATCH", "PROPFIND"};
+  return std::ranges::any_of(kForeign, [&](std::string_view verb) { return util::iequals(word, verb); });
+}
+
+}  // namespace
+
+ServerSession::ServerSession(ServerOptions options) : options_(std::move(options)) {}
+
+void ServerSession::greet(std::vector<Action>& out) {
+  append_reply(replies_, 220, "", options_.hostname + " ESMTP");
+  finish(out);
+}
+
+// ---- Input.
+
+void ServerSession::receive(std::string_view bytes, std::vector<Action>& out) {
+  if (closed_) return;
+  if (waiting()) {
+    kept_.append(bytes);
+    return;
+  }
+  consume(bytes, out);
+  finish(out);
+}
+
+void ServerSession::consume(std::string_view bytes, std::vector<Action>& out) {
+  while (!bytes.empty() && !waiting() && !closed_)
+    bytes.remove_prefix(in_content_ ? consume_content(bytes, out) : consume_line(bytes, out));
+  if (waiting()) kept_.assign(bytes);
+}
+
+// What came while an answer was outstanding, and the replies to it.
+void ServerSession::go_on(std::vector<Action>& out) {
+  const std::string kept = std::exchange(kept_, {});
+  consume(kept, out);
+  finish(out);
+}
+
+size_t ServerSession::consume_content(std::string_view bytes, std::vector<Action>& out) {
+  const DataDecoder::Step step = decoder_.decode(bytes, content_);
+  if (decoder_.over_limit()) std::string().swap(content_);
+  if (step.done) end_of_content(out);
+  return step.used;
+}
+
+size_t ServerSession::consume_line(std::string_view bytes, std::vector<Action>& out) {
+  const size_t lf = bytes.find('\n');
+  const std::string_view piece = bytes.substr(0, lf);
+  if (line_.size() + piece.size() > options_.line_length_limit) line_too_long_ = true;
+  const bool whole = lf != bytes.npos && line_.empty();
+  if (!whole && !line_too_long_) line_.append(piece);
+  if (line_too_long_) line_.clear();
+  if (lf == bytes.npos) return bytes.size();
+  if (std::exchange(line_too_long_, false)) {
+    last_verb_ = Verb::kUnknown;
+    ++counts_[static_cast<size_t>(Verb::kUnknown)].given;
+    refuse({500, "5.5.2", "Error: line too long"}, out);
+  } else if (whole) {
+    run_line(piece, out);
+  } else {
+    const std::string line = std::exchange(line_, {});
+    run_line(line, out);
+  }
+  return lf + 1;
+}
+
+void ServerSession::run_line(std::string_view line, std::vector<Action>& out) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  const bool first = std::ranges::all_of(counts_, [](const Count& count) { return count.given == 0; });
+  const bool looks_foreign = first && !line.empty() && !util::is_alpha(line.front()) && !util::is_space(line.front());
+  const bool has_control = std::ranges::any_of(line, is_control);
+  line = util::trim(line);
+  const size_t end = std::min(line.find_first_of(" \t"), line.size());
+  const std::string_view word = line.substr(0, end);
+  last_verb_ = has_control ? Verb::kUnknown : verb_of(word);
+  after_message_ = false;
+  ++counts_[static_cast<size_t>(last_verb_)].given;
+  if (looks_foreign || is_foreign_verb(word)) {
+    append_reply(replies_, 221, "2.7.0", "Error: this is a mail server, goodbye");
+    close(out);
+  } else if (has_control) {
+    refuse({500, "5.5.2", "Error: control character in command"}, out);
+  } else if (last_verb_ == Verb::kUnknown) {
+    unknown(word, out);
+  } else {
+    run_command(last_verb_, util::trim(line.substr(end)), out);
+  }
+}
+
+// ---- The caller's answers.
+
+void ServerSession::decided(Verdict verdict, std::vector<Action>& out) {
+  if (closed_) return;
+  util::ensure(waiting_ == Waiting::kSender || waiting_ == Waiting::kRecipient, "decided() without a question");
+  const bool sender = waiting_ == Waiting::kSender;
+  waiting_ = Waiting::kNothing;
+  if (verdict.refusal) {
+    refuse_at(sender ? "MAIL" : "RCPT", std::move(*verdict.refusal), std::exchange(asked_, {}), out);
+    if (sender) end_transaction();
+  } else if (sender) {
+    begin_transaction();
+  } else {
+    add_recipient(std::exchange(asked_, {}));
+  }
+  go_on(out);
+}
+
+void ServerSession::stored(Reply reply, std::vector<Action>& out) {
+  if (closed_) return;
+  util::ensure(waiting_ == Waiting::kStored, "stored() without a message");
+  waiting_ = Waiting::kNothing;
+  if (reply.is_positive()) {
+    ++counts_[static_cast<size_t>(Verb::kData)].accepted;
+    errors_ = 0;
+    junk_ = 0;
+    append_reply(replies_, reply);
+  } else {
+    refuse(std::move(reply), out);
+  }
+  if (shutting_down_ && !closed_) return say_goodbye("4.3.2", "Service shutting down", out);
+  go_on(out);
+}
+
+void ServerSession::resume(std::vector<Action>& out) {
+  if (closed_) return;
+  util::ensure(waiting_ == Waiting::kDelay, "resume() without a delay");
+  waiting_ = Waiting::kNothing;
+  go_on(out);
+}
+
+void ServerSession::timed_out(std::vector<Action>& out) {
+  if (!closed_) say_goodbye("4.4.2", "Error: timeout exceeded", out);
+}
+
+void ServerSession::shut_down(std::vector<Action>& out) {
+  if (closed_) return;
+  if (waiting_ == Waiting::kStored) {
+    shutting_down_ = true;
+  } else {
+    say_goodbye("4.3.2", "Service shutting down", out);
+  }
+}
+
+// ---- Output.
+
+void ServerSession::accept(int code, std::string_view enhanced, std::string_view text) {
+  ++counts_[static_cast<size_t>(last_verb_)].accepted;
+  append_reply(replies_, code, enhanced, text);
+}
+
+// Counts the error: a client that makes many is slowed down, then sent away. RFC 5321 section 3.8 and RFC 7504: 421 and
+// 521 announce that the connection closes.
+void ServerSession::refuse(Reply reply, std::vector<Action>& out) {
+  ++errors_;
+  const bool too_many = errors_ >= options_.hard_error_limit;
+  const bool last = too_many || reply.code == 421 || reply.code == 521;
+  if (!last && errors_ > options_.soft_error_limit) {
+    flush(out);
+    out.push_back(Delay{});
+    waiting_ = Waiting::kDelay;
+  }
+  append_reply(replies_, reply);
+  if (too_many && reply.code != 421) return say_goodbye("4.7.0", "Error: too many errors", out);
+  if (last) close(out);
+}
+
+void ServerSession::refuse_at(std::string_view stage, Reply reply, std::string recipient, std::vector<Action>& out) {
+  out.push_back(Rejected{stage, reply, transaction_.sender, std::move(recipient)});
+  refuse(std::move(reply), out);
+}
+
+void ServerSession::say_goodbye(std::string_view enhanced, std::string_view text, std::vector<Action>& out) {
+  append_reply(replies_, 421, enhanced, options_.hostname + " " + std::string(text));
+  close(out);
+}
+
+void ServerSession::flush(std::vector<Action>& out) {
+  if (!replies_.empty()) out.push_back(SendReply{std::exchange(replies_, {})});
+}
+
+// A reply behind a Delay is kept until resume().
+void ServerSession::finish(std::vector<Action>& out) {
+  if (waiting_ != Waiting::kDelay) flush(out);
+}
+
+void ServerSession::close(std::vector<Action>& out) {
+  flush(out);
+  out.push_back(Close{});
+  closed_ = true;
+  waiting_ = Waiting::kNothing;
+}
+
+// ---- For the log.
+
+std::string ServerSession::place() const {
+  if (in_content_) return "DATA (" + std::to_string(content_bytes()) + " bytes)";
+  if (after_message_) return "END-OF-MESSAGE";
+  const bool none = std::ranges::all_of(counts_, [](const Count& count) { return count.given == 0; });
+  return none ? "CONNECT" : std::string(name_of(last_verb_));
+}
+
+std::string ServerSession::command_counts() const {
+  std::string text;
+  Count all;
+  const auto append = [&](std::string_view name, const Count& count) {
+    text.append(name).append("=");
+    if (count.accepted != count.given) text.append(std::to_string(count.accepted)).append("/");
+    text.append(std::to_string(count.given));
+  };
+  for (size_t i = 0; i < kVerbs; ++i) {
+    const Count& count = counts_[i];
+    if (count.given == 0) continue;
+    all.given += count.given;
+    all.accepted += count.accepted;
+    append(util::to_lower(name_of(static_cast<Verb>(i))), count);
+    text.append(" ");
+  }
+  if (all.given == 0) return "commands=0/0";
+  append("commands", all);
+  return text;
+}
+
+}  // namespace hikyaku::smtp

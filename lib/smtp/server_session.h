@@ -1,0 +1,191 @@
+// The server's side of one SMTP connection (RFC 5321, 2920, 1870, 6152): bytes in, actions out, no I/O, resumable at
+// any byte.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "smtp/address.h"
+#include "smtp/data_decoder.h"
+#include "smtp/reply.h"
+
+namespace hikyaku::smtp {
+
+struct ServerOptions {
+  std::string hostname;               // in the greeting and in the answer to EHLO
+  uint64_t size_limit = 0;            // octets of content (rows 5 and 25, C9); 0: no limit
+  size_t recipient_limit = 1000;      // of one message; more are answered 452 4.5.3
+  size_t line_length_limit = 2048;    // octets of a command line; a longer one is read to its end and answered 500
+  unsigned soft_error_limit = 10;     // more errors than this: each further one is delayed
+  unsigned hard_error_limit = 20;     // as many errors: 421 and the end
+  unsigned junk_command_limit = 100;  // more NOOP, VRFY, RSET than this without mail count as errors
+  bool strict_envelopes = false;      // strict_rfc821_envelopes (row 110)
+  bool relay_allowed = false;         // what RCPT is answered when the caller is not asked
+  bool ask_sender = false;            // AskSender at MAIL
+  bool ask_recipient = false;         // AskRecipient at RCPT; relay_allowed is not looked at then
+  Reply relay_denied = {554, "5.7.1", "Relay access denied"};  // after "<recipient>: "
+};
+
+// What a client has said for one message: MAIL makes it, and its end, RSET, HELO and EHLO destroy it.
+struct Transaction {
+  std::string sender;                   // mailbox, empty is the null sender
+  std::vector<std::string> recipients;  // accepted ones, in their order
+  std::optional<uint64_t> size;         // SIZE= of MAIL
+  bool eight_bit_mime = false;          // BODY=8BITMIME
+
+  bool operator==(const Transaction&) const = default;
+};
+
+// Actions, to be carried out in their order.
+// Complete lines for the wire; the answers to everything that one call brought.
+struct SendReply {
+  std::string bytes;
+  bool operator==(const SendReply&) const = default;
+};
+// Answer with decided().
+struct AskSender {
+  std::string sender;
+  bool operator==(const AskSender&) const = default;
+};
+struct AskRecipient {
+  std::string sender, recipient;
+  bool operator==(const AskRecipient&) const = default;
+};
+// A whole message; answer with stored() when it is safe or refused. `content` has CRLF line ends and is not
+// dot-stuffed.
+struct Deliver {
+  Transaction transaction;
+  std::string content;
+  bool has_dot_line = false;  // a line of the content begins with '.'
+  bool eight_bit = false;     // an octet of the content is above 127
+  bool operator==(const Deliver&) const = default;
+};
+// For the log: MAIL, RCPT, DATA or a message's end was refused by the session or by decided(). A refusal by stored() is
+// the caller's own and is not told.
+struct Rejected {
+  std::string_view stage;  // "MAIL", "RCPT", "DATA", "END-OF-MESSAGE"
+  Reply reply;
+  std::string sender, recipient;  // as far as known
+  bool operator==(const Rejected&) const = default;
+};
+// The client makes too many errors: wait a little, then call resume(); its answer comes after that.
+struct Delay {
+  bool operator==(const Delay&) const = default;
+};
+// After the bytes sent so far.
+struct Close {
+  bool operator==(const Close&) const = default;
+};
+using Action = std::variant<SendReply, AskSender, AskRecipient, Deliver, Rejected, Delay, Close>;
+
+// The caller's answer to AskSender and AskRecipient. A refusal's text is sent as it is.
+struct Verdict {
+  std::optional<Reply> refusal;
+  static Verdict accept() { return {}; }
+  static Verdict refuse(Reply reply) { return {std::move(reply)}; }
+};
+
+enum class Verb : uint8_t { kHelo, kEhlo, kMail, kRcpt, kData, kRset, kNoop, kVrfy, kQuit, kUnknown };
+inline constexpr size_t kVerbs = static_cast<size_t>(Verb::kUnknown) + 1;
+
+class ServerSession {
+ public:
+  explicit ServerSession(ServerOptions options);
+
+  void greet(std::vector<Action>& out);
+  // While an answer is outstanding (waiting()) the bytes are kept and used after it. Stop reading meanwhile: what is
+  // kept has no limit of its own.
+  void receive(std::string_view bytes, std::vector<Action>& out);
+  void decided(Verdict verdict, std::vector<Action>& out);
+  // The reply goes to the client as it is: 250 2.0.0 Ok: queued as ID, or 4xx or 5xx.
+  void stored(Reply reply, std::vector<Action>& out);
+  void resume(std::vector<Action>& out);  // after Delay
+  void timed_out(std::vector<Action>& out);
+  // Asks the client to come again later. A message that is being stored gets its reply first.
+  void shut_down(std::vector<Action>& out);
+
+  bool waiting() const { return waiting_ != Waiting::kNothing; }
+  bool closed() const { return closed_; }
+  const std::string& helo() const { return helo_; }  // empty before HELO and EHLO
+  bool esmtp() const { return esmtp_; }              // EHLO, not HELO
+  bool in_transaction() const { return in_transaction_; }
+  const Transaction& transaction() const { return transaction_; }  // meaningful while in_transaction()
+  // Transactions that MAIL has opened; when it grows, one has begun (the receive interval starts there, C6).
+  uint64_t transactions() const { return transactions_; }
+  bool receiving_content() const { return in_content_; }
+  uint64_t content_bytes() const { return decoder_.size(); }
+  // For "lost connection after X from": "CONNECT", "EHLO", "DATA (12 bytes)", "END-OF-MESSAGE", "UNKNOWN".
+  std::string place() const;
+  // For "disconnect from host[ip] ": "ehlo=1 mail=1 rcpt=1/2 data=1 quit=1 commands=5/6" (accepted/given).
+  std::string command_counts() const;
+
+ private:
+  enum class Waiting : uint8_t { kNothing, kSender, kRecipient, kStored, kDelay };
+  struct Count {
+    unsigned given = 0;
+    unsigned accepted = 0;
+  };
+
+  // Input.
+  void consume(std::string_view bytes, std::vector<Action>& out);
+  void finish(std::vector<Action>& out);
+  size_t consume_content(std::string_view bytes, std::vector<Action>& out);
+  size_t consume_line(std::string_view bytes, std::vector<Action>& out);
+  void run_line(std::string_view line, std::vector<Action>& out);
+  void run_command(Verb verb, std::string_view arguments, std::vector<Action>& out);
+  void end_of_content(std::vector<Action>& out);
+  void go_on(std::vector<Action>& out);
+
+  // Commands.
+  void helo(Verb verb, std::string_view arguments, std::vector<Action>& out);
+  void mail(std::string_view arguments, std::vector<Action>& out);
+  void rcpt(std::string_view arguments, std::vector<Action>& out);
+  void data(std::string_view arguments, std::vector<Action>& out);
+  void rset(std::string_view arguments, std::vector<Action>& out);
+  void vrfy(std::string_view arguments, std::vector<Action>& out);
+  void unknown(std::string_view word, std::vector<Action>& out);
+  std::optional<Reply> read_mail_parameters(std::string_view arguments, Transaction& transaction) const;
+  void begin_transaction();
+  void end_transaction();
+  void add_recipient(std::string recipient);
+  bool count_junk(std::vector<Action>& out);
+
+  // Output.
+  void accept(int code, std::string_view enhanced, std::string_view text);
+  void refuse(Reply reply, std::vector<Action>& out);
+  void refuse_at(std::string_view stage, Reply reply, std::string recipient, std::vector<Action>& out);
+  void say_goodbye(std::string_view enhanced, std::string_view text, std::vector<Action>& out);
+  void flush(std::vector<Action>& out);
+  void close(std::vector<Action>& out);
+
+  const ServerOptions options_;
+  std::string kept_;     // input behind an outstanding answer
+  std::string line_;     // the start of a command line that has not ended yet
+  std::string replies_;  // not yet handed out
+  std::string content_;
+  DataDecoder decoder_;
+
+  std::string helo_;
+  Transaction transaction_;
+  std::string asked_;  // the recipient that is being decided
+  uint64_t transactions_ = 0;
+  std::array<Count, kVerbs> counts_ = {};
+  unsigned errors_ = 0;
+  unsigned junk_ = 0;
+  Verb last_verb_ = Verb::kUnknown;
+  Waiting waiting_ = Waiting::kNothing;
+  bool esmtp_ = false;
+  bool in_transaction_ = false;
+  bool in_content_ = false;
+  bool after_message_ = false;  // no command since the end of a message
+  bool line_too_long_ = false;
+  bool shutting_down_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace hikyaku::smtp

@@ -1,0 +1,107 @@
+// Appending, syncing and rotating.
+#include "queue/journal_writer.h"
+
+#include <algorithm>
+
+namespace hikyaku::queue {
+namespace {
+
+constexpr std::string_view kUnfinishedPrefix = "new-";
+// So that completions still find space on a full disk.
+constexpr uint64_t kReserve = 1 << 20;
+
+}  // namespace
+
+void JournalWriter::append(const JournalRecord& record) {
+  util::ensure(bool{fd_}, "a journal is rotated before its first record");
+  append_journal_record(record, nonce_, synced_, buffer_);
+}
+
+util::Result<void> JournalWriter::write() {
+  if (failure_) return std::unexpected(*failure_);
+  if (buffer_.empty()) return {};
+  if (auto written = write_fully(*disk_, fd_.get(), buffer_, end_); !written) return fail(written.error());
+  end_ += buffer_.size();
+  buffer_.clear();
+  return {};
+}
+
+util::Result<void> JournalWriter::sync() {
+  if (auto written = write(); !written) return written;
+  if (end_ == synced_) return {};
+  if (auto synced = disk_->sync_data(fd_.get()); !synced) return fail(synced.error());
+  synced_ = end_;
+  return {};
+}
+
+util::Result<void> JournalWriter::fail(const util::Error& error) {
+  failure_ = util::Error{folder_ + "/" + numbered_name("", number_) + ": " + error.text, false};
+  return std::unexpected(*failure_);
+}
+
+util::Result<void> JournalWriter::rotate(std::span<const JournalRecord> alive) {
+  auto number = next_number();
+  if (!number) return std::unexpected(number.error());
+  const uint64_t nonce = new_nonce_();
+  std::string bytes(kJournalHeaderSize, '\0');
+  for (const JournalRecord& record : alive) append_journal_record(record, nonce, 0, bytes);
+  bytes.replace(0, kJournalHeaderSize, encode_journal_header({*number, nonce, bytes.size()}));
+
+  auto fd = write_new_file(*number, bytes);
+  if (!fd) return std::unexpected(fd.error());
+  fd_ = std::move(*fd);
+  number_ = *number;
+  nonce_ = nonce;
+  snapshot_end_ = end_ = synced_ = bytes.size();
+  buffer_.clear();
+  failure_.reset();
+  remove_others();
+  return {};
+}
+
+util::Result<uint32_t> JournalWriter::next_number() {
+  auto names = disk_->list(folder_);
+  if (!names) return std::unexpected(names.error());
+  uint32_t highest = number_;
+  for (const std::string& name : *names) {
+    const auto number = parse_numbered_name("", name);
+    if (number) highest = std::max(highest, *number);
+  }
+  return highest + 1;
+}
+
+util::Result<os::UniqueFd> JournalWriter::write_new_file(uint32_t number, std::string_view bytes) {
+  const std::string unfinished = folder_ + "/" + numbered_name(kUnfinishedPrefix, number);
+  const std::string path = folder_ + "/" + numbered_name("", number);
+  (void)disk_->unlink(unfinished);  // left over from a crash, or not there
+  auto fd = disk_->open(unfinished, Access::kCreateNew);
+  if (!fd) return fd;
+  auto done = disk_->preallocate(fd->get(), bytes.size() + kReserve);
+  if (done) done = write_fully(*disk_, fd->get(), bytes, 0);
+  if (done) done = disk_->sync_data(fd->get());
+  if (!done) {
+    (void)disk_->unlink(unfinished);
+    return util::temporary(unfinished + ": " + done.error().text);
+  }
+  done = disk_->rename(unfinished, path);
+  if (done) done = disk_->sync_folder(folder_);
+  if (!done) {
+    // Nobody knows now which file a restart will find as the newest, so neither may go on.
+    number_ = number;
+    return std::unexpected(fail(done.error()).error());
+  }
+  return fd;
+}
+
+// What stays is removed next time: only the newest file counts.
+void JournalWriter::remove_others() {
+  auto names = disk_->list(folder_);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const auto number = parse_numbered_name("", name);
+    const bool older = number && *number < number_;
+    if (older || parse_numbered_name(kUnfinishedPrefix, name)) (void)disk_->unlink(folder_ + "/" + name);
+  }
+}
+
+}  // namespace hikyaku::queue

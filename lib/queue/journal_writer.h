@@ -1,0 +1,61 @@
+// Writes qmgr's journal: plain writes that survive a killed process, synced when the caller says so.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "os/unique_fd.h"
+#include "queue/disk.h"
+#include "queue/journal_format.h"
+#include "queue/nonce.h"
+#include "util/error.h"
+
+namespace hikyaku::queue {
+
+class JournalWriter {
+ public:
+  // For `folder`, which must exist. Nothing can be appended before the first rotate(), which qmgr calls with what it
+  // replayed. `disk` must outlive the writer.
+  JournalWriter(Disk& disk, std::string folder, std::function<uint64_t()> nonce = random_nonce)
+      : disk_(&disk), folder_(std::move(folder)), new_nonce_(std::move(nonce)) {}
+
+  // Memory only.
+  void append(const JournalRecord& record);
+  // Writes what was appended. A killed process loses nothing of it; a power loss may, until sync().
+  util::Result<void> write();
+  // write(), then makes it all durable. When it has nothing to do it does nothing.
+  util::Result<void> sync();
+
+  // Starts a new file with `alive`, all that must be known after a restart; it takes the place of all earlier files and
+  // of whatever was appended, and is durable on return. After a failure the
+  // old file goes on, unless the new one may already be found by a restart: then not usable().
+  util::Result<void> rotate(std::span<const JournalRecord> alive);
+
+  // After a failed write or sync the file's end is not known: only rotate() helps, the other calls repeat the error.
+  bool usable() const { return fd_ && !failure_; }
+  // Bytes of the file without the snapshot at its start: when large, rotate().
+  uint64_t growth() const { return end_ + buffer_.size() - snapshot_end_; }
+
+ private:
+  util::Result<void> fail(const util::Error& error);
+  util::Result<uint32_t> next_number();
+  util::Result<os::UniqueFd> write_new_file(uint32_t number, std::string_view bytes);
+  void remove_others();
+
+  Disk* disk_;
+  std::string folder_;
+  std::function<uint64_t()> new_nonce_;
+  os::UniqueFd fd_;
+  uint32_t number_ = 0;
+  uint64_t nonce_ = 0;
+  uint64_t snapshot_end_ = 0;
+  uint64_t end_ = 0;     // written up to here
+  uint64_t synced_ = 0;  // durable up to here
+  std::string buffer_;
+  std::optional<util::Error> failure_;
+};
+
+}  // namespace hikyaku::queue

@@ -1,0 +1,82 @@
+// Follows the log: which messages it holds, and where; replays it at start. Reads only.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "os/unique_fd.h"
+#include "queue/damage.h"
+#include "queue/disk.h"
+#include "queue/envelope.h"
+#include "queue/log_format.h"
+#include "queue/place.h"
+#include "queue/queue_id.h"
+#include "queue/segment_window.h"
+#include "util/error.h"
+
+namespace hikyaku::queue {
+
+struct LogEntry {
+  QueueId id;
+  Place place;
+  Envelope envelope;
+};
+
+class LogReader {
+ public:
+  // `disk` must outlive the reader.
+  LogReader(Disk& disk, std::string folder);
+
+  // Appends to `out` at most `limit` messages from `from` on, oldest first, and returns the position to go on from;
+  // nothing was added: all is read. A `from` of {} is the beginning; one in a segment that is gone means the next one.
+  //
+  // With `durable_end`, as the writer published it, nothing beyond it is read, and contents are not read either.
+  // Without it the last segment is checked to its last whole record, contents included: only while no writer runs.
+  //
+  // What is damaged is told in `damage` and passed over: the messages behind it are not lost. An error means that
+  // nothing can be said (a failing disk, a segment of a newer version); it names the file, and the same call may be
+  // made again.
+  util::Result<LogPosition> read_entries(LogPosition from, std::optional<LogPosition> durable_end, size_t limit,
+                                         std::vector<LogEntry>& out, std::vector<Damage>& damage);
+
+  // The segments there are, the oldest first. Looks at the folder.
+  util::Result<std::vector<uint32_t>> segments();
+  // A segment's file to read from, for processes that open no files of the queue themselves.
+  util::Result<os::UniqueFd> open_segment(uint32_t number);
+
+ private:
+  struct OpenSegment {
+    uint32_t number = 0;
+    uint64_t nonce = 0;
+    std::string file;
+    os::UniqueFd fd;
+    uint64_t size = 0;
+    std::optional<uint64_t> scanned_end;  // found without a durable end; costs a look at all of it
+  };
+  // How far a segment may be read, and whether anything follows.
+  struct Extent {
+    uint64_t end = 0;
+    bool last = false;
+  };
+
+  util::Result<LogPosition> read_on(LogPosition from, std::optional<LogPosition> durable_end, size_t wanted,
+                                    std::vector<LogEntry>& out, std::vector<Damage>& damage);
+  util::Result<bool> enter(LogPosition& position, std::optional<LogPosition> durable_end);
+  util::Result<void> load_headers();
+  util::Result<Extent> extent_of_current(std::optional<LogPosition> durable_end);
+  util::Result<bool> read_segment(LogPosition& position, uint64_t end, size_t wanted, std::vector<LogEntry>& out,
+                                  std::vector<Damage>& damage);
+  util::Result<void> take_entry(SegmentWindow& window, const RecordHeader& header, uint64_t offset,
+                                std::vector<LogEntry>& out, std::vector<Damage>& damage);
+  std::string path(uint32_t number) const { return folder_ + "/" + numbered_name("", number); }
+
+  Disk* disk_;
+  std::string folder_;
+  std::map<uint32_t, SegmentHeader> headers_;  // of all segments that were there at the last look
+  std::map<uint32_t, uint64_t> seals_;
+  std::optional<OpenSegment> current_;
+};
+
+}  // namespace hikyaku::queue

@@ -1,0 +1,45 @@
+// One message out of the log by its place, on a segment's descriptor: for the daemons that deliver or show it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "queue/envelope.h"
+#include "queue/place.h"
+#include "queue/queue_id.h"
+#include "util/error.h"
+
+namespace hikyaku::queue {
+
+// Whether the content that was read is the one that was accepted. Feed it all, in order, before the final dot.
+class ContentCheck {
+ public:
+  ContentCheck() = default;
+  ContentCheck(uint64_t length, uint32_t crc) : length_(length), expected_(crc) {}
+
+  void extend(std::string_view bytes);
+  bool intact() const { return seen_ == length_ && crc_ == expected_; }
+
+ private:
+  uint64_t length_ = 0;
+  uint64_t seen_ = 0;
+  uint32_t expected_ = 0;
+  uint32_t crc_ = 0;
+};
+
+struct RecordHead {
+  Envelope envelope;
+  ContentCheck check;  // nothing fed to it yet
+};
+
+// Header and envelope of the record at `place`. Permanent error when another record stands there (a recycled segment, a
+// wrong id, a damaged header), so that not a byte of it is sent; temporary when the disk could not be read.
+util::Result<RecordHead> read_head(int fd, QueueId id, const Place& place);
+// The same without the envelope, for who has it already.
+util::Result<ContentCheck> check_content(int fd, QueueId id, const Place& place);
+
+// Fills `buffer` with content from `offset` (0 is its first byte) on; fewer bytes only at the content's end.
+util::Result<size_t> read_content(int fd, const Place& place, uint64_t offset, std::span<char> buffer);
+
+}  // namespace hikyaku::queue

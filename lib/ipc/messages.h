@@ -1,0 +1,376 @@
+// Every message between daemons, one struct each; the list of fields is the whole definition (codec.h).
+//
+// Who talks to whom (the arrow points at the one that listens):
+//   smtpd, bounce ─Submit▶ cleanup        qmgr ─Follow▶ cleanup        smtp-client, bounce ─▶ qmgr
+//   hikyaku (the command) ─▶ master, qmgr                              master ─▶ every daemon, over the pipe it was
+//   born with
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "ipc/codec.h"
+
+namespace hikyaku::ipc {
+
+inline constexpr uint32_t kProtocolVersion = 1;
+
+// ---- the first frame of every connection, from both sides -------------------------------------------------------
+
+enum class Role : uint8_t { kMaster, kSmtpd, kCleanup, kQmgr, kSmtpClient, kBounce, kControl, kLast = kControl };
+
+struct Hello {
+  static constexpr uint16_t kType = 1;
+  uint32_t version = kProtocolVersion;
+  Role role{};
+  uint64_t epoch = 0;  // of the sender: changes with each of its starts
+  int32_t pid = 0;
+  static constexpr auto fields = std::tuple{&Hello::version, &Hello::role, &Hello::epoch, &Hello::pid};
+};
+
+// ---- to cleanup ---------------------------------------------------------------------------------------------------
+
+// A whole message, to be made durable. Answered by Stored or Refused with the same request number.
+struct Submit {
+  static constexpr uint16_t kType = 10;
+  uint64_t request = 0;
+  uint32_t flags = 0;         // queue::kHasDotLine …
+  std::string_view envelope;  // queue::append_envelope
+  std::string_view content;   // CRLF lines, not dot-stuffed
+  static constexpr auto fields = std::tuple{&Submit::request, &Submit::flags, &Submit::envelope, &Submit::content};
+};
+struct Stored {
+  static constexpr uint16_t kType = 11;
+  uint64_t request = 0;
+  queue::QueueId id;
+  static constexpr auto fields = std::tuple{&Stored::request, &Stored::id};
+};
+struct Refused {
+  static constexpr uint16_t kType = 12;
+  uint64_t request = 0;
+  uint16_t code = 451;
+  std::string_view enhanced;
+  std::string_view text;
+  static constexpr auto fields = std::tuple{&Refused::request, &Refused::code, &Refused::enhanced, &Refused::text};
+};
+
+// qmgr asks to be told what becomes durable.
+struct Follow {
+  static constexpr uint16_t kType = 13;
+  uint8_t unused = 0;
+  static constexpr auto fields = std::tuple{&Follow::unused};
+};
+struct AppendedEntry {
+  queue::QueueId id;
+  queue::Place place;
+  std::string_view envelope;
+  static constexpr auto fields = std::tuple{&AppendedEntry::id, &AppendedEntry::place, &AppendedEntry::envelope};
+};
+// The log is durable up to (segment, end). The entries are a hint that saves reading them: they are all that stands
+// between (from_segment, from) and the end, so whoever has read up to there may take them, and anyone else reads the
+// log.
+struct Appended {
+  static constexpr uint16_t kType = 14;
+  uint32_t from_segment = 0;
+  uint64_t from = 0;
+  uint32_t segment = 0;
+  uint64_t end = 0;
+  std::vector<AppendedEntry> entries;
+  static constexpr auto fields =
+      std::tuple{&Appended::from_segment, &Appended::from, &Appended::segment, &Appended::end, &Appended::entries};
+};
+// Nothing in this segment is alive any more.
+struct FreeSegment {
+  static constexpr uint16_t kType = 15;
+  uint32_t segment = 0;
+  static constexpr auto fields = std::tuple{&FreeSegment::segment};
+};
+
+// ---- between qmgr and its workers (smtp-client, bounce)
+// ---------------------------------------------------------------
+
+// A worker's first word: how much it can have in hand, and what it had when its last qmgr went away.
+struct InHand {
+  queue::QueueId id;
+  std::vector<uint32_t> recipients;  // indices in the envelope
+  static constexpr auto fields = std::tuple{&InHand::id, &InHand::recipients};
+};
+struct Available {
+  static constexpr uint16_t kType = 20;
+  uint32_t slots = 0;
+  std::vector<InHand> in_hand;
+  static constexpr auto fields = std::tuple{&Available::slots, &Available::in_hand};
+};
+// Comes with the segment's descriptor, read-only; before the first job that stands in it.
+struct OpenSegment {
+  static constexpr uint16_t kType = 21;
+  uint32_t segment = 0;
+  uint64_t nonce = 0;
+  static constexpr auto fields = std::tuple{&OpenSegment::segment, &OpenSegment::nonce};
+};
+struct CloseSegment {
+  static constexpr uint16_t kType = 22;
+  uint32_t segment = 0;
+  static constexpr auto fields = std::tuple{&CloseSegment::segment};
+};
+struct JobRecipient {
+  uint32_t index = 0;  // in the envelope
+  std::string_view address;
+  static constexpr auto fields = std::tuple{&JobRecipient::index, &JobRecipient::address};
+};
+// Deliver the message to these recipients by this next hop: one transaction. Answered by Results or Returned.
+struct Deliver {
+  static constexpr uint16_t kType = 23;
+  uint64_t job = 0;
+  queue::QueueId id;
+  queue::Place place;
+  int64_t arrival = 0;  // microseconds since 1970
+  int64_t queued = 0;   // when qmgr took it up for this attempt, microseconds since 1970
+  std::string_view next_hop_host;
+  uint16_t next_hop_port = 25;
+  bool no_mx = true;
+  bool retry = false;  // not the first attempt
+  std::string_view sender;
+  bool eight_bit = false;
+  std::vector<JobRecipient> recipients;
+  static constexpr auto fields = std::tuple{&Deliver::job,           &Deliver::id,        &Deliver::place,
+                                            &Deliver::arrival,       &Deliver::queued,    &Deliver::next_hop_host,
+                                            &Deliver::next_hop_port, &Deliver::no_mx,     &Deliver::retry,
+                                            &Deliver::sender,        &Deliver::eight_bit, &Deliver::recipients};
+};
+enum class Outcome : uint8_t { kSent, kDeferred, kBounced, kLast = kBounced };
+struct RecipientResult {
+  uint32_t index = 0;
+  Outcome outcome{};
+  std::string_view status;      // enhanced status code
+  std::string_view remote_mta;  // the host that said so, empty when none did
+  std::string_view text;        // as logged: "host h[a] said: 450 4.2.0 … (in reply to RCPT TO command)"
+  static constexpr auto fields =
+      std::tuple{&RecipientResult::index, &RecipientResult::outcome, &RecipientResult::status,
+                 &RecipientResult::remote_mta, &RecipientResult::text};
+};
+// Kept by the worker until qmgr's Recorded names its number, and sent again to the next qmgr otherwise.
+struct Results {
+  static constexpr uint16_t kType = 24;
+  uint64_t number = 0;  // 1, 2, 3 … for each worker process
+  uint64_t job = 0;     // 0: of a former qmgr
+  queue::QueueId id;
+  bool in_doubt = false;  // the connection died after the message was sent and before its reply came
+  std::vector<RecipientResult> recipients;
+  static constexpr auto fields =
+      std::tuple{&Results::number, &Results::job, &Results::id, &Results::in_doubt, &Results::recipients};
+};
+// All results up to this number are in the journal.
+struct Recorded {
+  static constexpr uint16_t kType = 25;
+  uint64_t number = 0;
+  static constexpr auto fields = std::tuple{&Recorded::number};
+};
+// No attempt was made: a missing place, a pooled connection that was dead. The job is qmgr's again, uncounted.
+struct Returned {
+  static constexpr uint16_t kType = 26;
+  uint64_t job = 0;
+  queue::QueueId id;
+  std::string_view reason;
+  static constexpr auto fields = std::tuple{&Returned::job, &Returned::id, &Returned::reason};
+};
+
+struct FailedRecipient {
+  uint32_t index = 0;
+  std::string_view address;
+  std::string_view original_recipient;
+  std::string_view status;
+  std::string_view remote_mta;
+  std::string_view text;
+  bool expired = false;
+  int64_t last_attempt = 0;  // seconds since 1970
+  static constexpr auto fields =
+      std::tuple{&FailedRecipient::index,   &FailedRecipient::address,     &FailedRecipient::original_recipient,
+                 &FailedRecipient::status,  &FailedRecipient::remote_mta,  &FailedRecipient::text,
+                 &FailedRecipient::expired, &FailedRecipient::last_attempt};
+};
+// Tell the sender. Answered by ReportStored when the report is durable in the queue, by Returned when it could not be
+// made.
+struct MakeReport {
+  static constexpr uint16_t kType = 27;
+  uint64_t job = 0;
+  queue::QueueId id;
+  queue::Place place;
+  int64_t arrival = 0;  // microseconds since 1970
+  std::string_view sender;
+  std::string_view envelope_id;
+  std::vector<FailedRecipient> recipients;
+  static constexpr auto fields =
+      std::tuple{&MakeReport::job,    &MakeReport::id,          &MakeReport::place,     &MakeReport::arrival,
+                 &MakeReport::sender, &MakeReport::envelope_id, &MakeReport::recipients};
+};
+struct ReportStored {
+  static constexpr uint16_t kType = 28;
+  uint64_t job = 0;
+  queue::QueueId id;
+  queue::QueueId report;
+  static constexpr auto fields = std::tuple{&ReportStored::job, &ReportStored::id, &ReportStored::report};
+};
+
+// ---- from the operator to qmgr
+// ---------------------------------------------------------------------------------------
+
+// Which messages: those named, or all; of them those that match every filter given (empty = any).
+struct Selection {
+  bool all = false;
+  std::vector<std::string> ids;
+  std::string sender, recipient, domain;
+  static constexpr auto fields =
+      std::tuple{&Selection::all, &Selection::ids, &Selection::sender, &Selection::recipient, &Selection::domain};
+};
+struct ListQueue {
+  static constexpr uint16_t kType = 40;
+  Selection selection;
+  static constexpr auto fields = std::tuple{&ListQueue::selection};
+};
+struct ListedRecipient {
+  std::string address;
+  std::string delay_reason;
+  static constexpr auto fields = std::tuple{&ListedRecipient::address, &ListedRecipient::delay_reason};
+};
+struct QueueEntry {
+  static constexpr uint16_t kType = 41;
+  queue::QueueId id;
+  std::string queue_name;  // active, deferred, hold
+  int64_t arrival = 0;     // seconds since 1970
+  uint64_t size = 0;       // bytes
+  std::string sender;
+  uint32_t attempts = 0;
+  int64_t next_attempt = 0;  // seconds since 1970
+  int64_t expires = 0;
+  std::vector<ListedRecipient> recipients;  // those not yet done
+  static constexpr auto fields =
+      std::tuple{&QueueEntry::id,           &QueueEntry::queue_name, &QueueEntry::arrival,
+                 &QueueEntry::size,         &QueueEntry::sender,     &QueueEntry::attempts,
+                 &QueueEntry::next_attempt, &QueueEntry::expires,    &QueueEntry::recipients};
+};
+struct EndOfList {
+  static constexpr uint16_t kType = 42;
+  uint64_t count = 0;
+  static constexpr auto fields = std::tuple{&EndOfList::count};
+};
+enum class Verb : uint8_t { kRetry, kDelete, kHold, kRelease, kExpire, kLast = kExpire };
+struct Act {
+  static constexpr uint16_t kType = 43;
+  Verb verb{};
+  bool dry_run = false;
+  Selection selection;
+  static constexpr auto fields = std::tuple{&Act::verb, &Act::dry_run, &Act::selection};
+};
+// Answered when durable.
+struct Acted {
+  static constexpr uint16_t kType = 44;
+  uint64_t count = 0;
+  uint64_t on_the_wire = 0;          // of these, being delivered right now
+  std::vector<std::string> unknown;  // IDs that name nothing in the queue
+  static constexpr auto fields = std::tuple{&Acted::count, &Acted::on_the_wire, &Acted::unknown};
+};
+struct ShowMessage {
+  static constexpr uint16_t kType = 45;
+  std::string id;
+  static constexpr auto fields = std::tuple{&ShowMessage::id};
+};
+// Comes with the segment's descriptor when `found`.
+struct MessageShown {
+  static constexpr uint16_t kType = 46;
+  bool found = false;
+  queue::QueueId id;
+  queue::Place place;
+  QueueEntry entry;
+  static constexpr auto fields =
+      std::tuple{&MessageShown::found, &MessageShown::id, &MessageShown::place, &MessageShown::entry};
+};
+
+// ---- master and its daemons
+// ----------------------------------------------------------------------------------------------
+
+struct ListenerGiven {
+  bool internet = true;  // else a Unix socket
+  std::string address;   // as configured
+  static constexpr auto fields = std::tuple{&ListenerGiven::internet, &ListenerGiven::address};
+};
+// The first frame to a new daemon: all that it is to be. With it come the listening sockets, in order, and last the
+// log's descriptor when `log_to_file`.
+struct Start {
+  static constexpr uint16_t kType = 60;
+  std::string service;   // "relay", "qmgr" …
+  std::string program;   // "smtpd"
+  std::string settings;  // config::Settings::to_snapshot(), with this service's -o
+  uint64_t generation = 0;
+  bool log_to_file = false;
+  std::vector<ListenerGiven> listeners;
+  static constexpr auto fields = std::tuple{&Start::service,    &Start::program,     &Start::settings,
+                                            &Start::generation, &Start::log_to_file, &Start::listeners};
+};
+struct Ready {
+  static constexpr uint16_t kType = 61;
+  uint64_t generation = 0;
+  static constexpr auto fields = std::tuple{&Ready::generation};
+};
+// The daemon cannot run; it ends after this.
+struct CannotRun {
+  static constexpr uint16_t kType = 62;
+  std::string reason;
+  int32_t exit_code = 0;
+  static constexpr auto fields = std::tuple{&CannotRun::reason, &CannotRun::exit_code};
+};
+// New settings, for the daemons that stay (cleanup, qmgr); a log descriptor comes along when `log_to_file`.
+struct Reload {
+  static constexpr uint16_t kType = 63;
+  std::string settings;
+  uint64_t generation = 0;
+  bool log_to_file = false;
+  static constexpr auto fields = std::tuple{&Reload::settings, &Reload::generation, &Reload::log_to_file};
+};
+// Take nothing new, finish what is in hand, end; at the latest after so many milliseconds.
+struct Drain {
+  static constexpr uint16_t kType = 64;
+  uint32_t within = 0;
+  static constexpr auto fields = std::tuple{&Drain::within};
+};
+struct Ping {
+  static constexpr uint16_t kType = 65;
+  uint64_t number = 0;
+  static constexpr auto fields = std::tuple{&Ping::number};
+};
+struct Pong {
+  static constexpr uint16_t kType = 66;
+  uint64_t number = 0;
+  static constexpr auto fields = std::tuple{&Pong::number};
+};
+
+// ---- from the operator to master
+// --------------------------------------------------------------------------------------------
+
+enum class MasterVerb : uint8_t { kStatus, kReload, kStop, kAbort, kLast = kAbort };
+struct AskMaster {
+  static constexpr uint16_t kType = 80;
+  MasterVerb verb{};
+  static constexpr auto fields = std::tuple{&AskMaster::verb};
+};
+struct ServiceStatus {
+  std::string name;
+  std::string state;  // starting, running, draining, waiting (to be restarted)
+  std::vector<int32_t> pids;
+  uint64_t restarts = 0;
+  static constexpr auto fields =
+      std::tuple{&ServiceStatus::name, &ServiceStatus::state, &ServiceStatus::pids, &ServiceStatus::restarts};
+};
+// `text` has one line per problem; it is empty when all went well.
+struct MasterAnswer {
+  static constexpr uint16_t kType = 81;
+  int32_t exit_code = 0;
+  std::string text;
+  std::vector<ServiceStatus> services;
+  static constexpr auto fields = std::tuple{&MasterAnswer::exit_code, &MasterAnswer::text, &MasterAnswer::services};
+};
+
+}  // namespace hikyaku::ipc

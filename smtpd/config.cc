@@ -1,0 +1,28 @@
+// What smtpd is told by main.cf and its line of master.cf.
+#include "smtpd/config.h"
+
+#include "util/error.h"
+
+namespace hikyaku::smtpd {
+
+Config read_config(const config::Settings& settings, const std::string& service) {
+  Config config;
+  config.service = service;
+  auto networks = net::NetworkList::parse(settings.text("mynetworks"));
+  if (!networks) throw util::StartupError(settings.place_of("mynetworks") + ": mynetworks: " + networks.error().text);
+  config.networks = std::move(*networks);
+  config.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(settings.duration("smtpd_timeout"));
+  config.needs_local_address = settings.text("received_header") == "normal";
+  smtp::ServerOptions& session = config.session;
+  session.hostname = settings.text("myhostname");
+  session.size_limit = settings.size(service == "inbound" ? "inbound_message_size_limit" : "relay_message_size_limit");
+  session.recipient_limit = static_cast<size_t>(settings.number("smtpd_recipient_limit"));
+  session.line_length_limit = static_cast<size_t>(settings.size("line_length_limit"));
+  session.soft_error_limit = static_cast<unsigned>(settings.number("smtpd_soft_error_limit"));
+  session.hard_error_limit = static_cast<unsigned>(settings.number("smtpd_hard_error_limit"));
+  session.junk_command_limit = static_cast<unsigned>(settings.number("smtpd_junk_command_limit"));
+  session.strict_envelopes = settings.yes("strict_rfc821_envelopes");
+  return config;
+}
+
+}  // namespace hikyaku::smtpd

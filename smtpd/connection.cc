@@ -1,0 +1,190 @@
+// One client.
+#include "smtpd/connection.h"
+
+#include <sys/socket.h>
+
+#include "log/logger.h"
+#include "os/clock.h"
+#include "queue/place.h"
+
+namespace hikyaku::smtpd {
+
+namespace {
+
+constexpr event::Duration kTarpit = std::chrono::seconds(1);       // per error beyond the soft limit, as Postfix
+constexpr event::Duration kCloseWithin = std::chrono::seconds(5);  // for the last reply to leave
+
+// The actions of one call, for all connections: they are carried out before the next call.
+std::vector<smtp::Action>& out() {
+  static std::vector<smtp::Action> actions;
+  return actions;
+}
+
+smtp::ServerOptions options_for(const Config& config, const net::Address& peer) {
+  smtp::ServerOptions options = config.session;
+  options.relay_allowed = config.networks.contains(peer);
+  return options;
+}
+
+}  // namespace
+
+Connection::Connection(Surroundings& surroundings, os::UniqueFd fd, uint16_t port)
+    : around_(surroundings),
+      peer_(net::peer_of(fd.get())),
+      peer_host_(peer_.host()),
+      port_(port),
+      stream_(surroundings.loop, std::move(fd), *this),
+      session_(options_for(surroundings.config, peer_)) {
+  if (around_.config.needs_local_address) local_host_ = net::local_of(stream_.fd()).host();
+}
+
+Connection::~Connection() {
+  if (request_ != 0) around_.queue.forget(request_);
+}
+
+void Connection::start() {
+  around_.logger.record(log::Connected{{"unknown", peer_host_}});
+  stream_.set_deadline(around_.config.timeout);
+  stream_.start_reading();
+  session_.greet(out());
+  act();
+}
+
+void Connection::shut_down() {
+  if (closing_ || ended_) return;
+  session_.shut_down(out());
+  act();
+}
+
+void Connection::on_bytes(std::string_view bytes) {
+  if (closing_) return;  // a client that talks on while it is being hung up on
+  stream_.set_deadline(around_.config.timeout);
+  session_.receive(bytes, out());
+  act();
+  // What a client sends behind a message that is being stored is kept by the session; the rest stays in the kernel.
+  if (session_.waiting() && reading_ && !ended_) {
+    stream_.stop_reading();
+    reading_ = false;
+  }
+}
+
+void Connection::act() {
+  auto& actions = out();
+  for (size_t i = 0; i < actions.size(); ++i) {
+    smtp::Action action = std::move(actions[i]);
+    std::visit([this](auto& one) { perform(one); }, action);
+  }
+  actions.clear();
+  if (!reading_ && !session_.waiting() && !closing_ && !ended_) {
+    reading_ = true;
+    stream_.start_reading();
+  }
+}
+
+void Connection::perform(smtp::SendReply& reply) { stream_.send(reply.bytes); }
+
+void Connection::perform(smtp::Deliver& message) {
+  queue::Envelope envelope;
+  envelope.sender = std::move(message.transaction.sender);
+  envelope.recipients.reserve(message.transaction.recipients.size());
+  for (std::string& recipient : message.transaction.recipients)
+    envelope.recipients.push_back({std::move(recipient), "", 0});
+  envelope.arrival = os::wall_now().time_since_epoch().count();
+  envelope.client_name = "unknown";
+  envelope.client_address = peer_host_;
+  envelope.helo = session_.helo();
+  envelope.protocol = session_.esmtp() ? "ESMTP" : "SMTP";
+  envelope.listener = around_.config.service;
+  envelope.server_address = local_host_;
+  envelope.arrival_port = port_;
+  envelope.eight_bit = message.transaction.eight_bit_mime;
+  const uint32_t flags = (message.has_dot_line ? queue::kHasDotLine : 0) | (message.eight_bit ? queue::kEightBit : 0);
+  stream_.cancel_deadline();  // it is our turn now
+  request_ =
+      around_.queue.submit(envelope, flags, message.content, [this](const StoreResult& result) { stored(result); });
+}
+
+void Connection::stored(const StoreResult& result) {
+  request_ = 0;
+  if (ended_) return;
+  if (!result.reply) {
+    // Nobody knows whether the message will be found again: silence makes the client ask again.
+    log_lost();
+    return end();
+  }
+  if (result.id.value != 0) around_.logger.record(log::ClientKnown{result.id, {"unknown", peer_host_}, "", ""});
+  stream_.set_deadline(around_.config.timeout);
+  session_.stored(*result.reply, out());
+  act();
+}
+
+void Connection::perform(smtp::Rejected& rejected) {
+  around_.logger.record(log::Rejected{.stage = std::string(rejected.stage),
+                                      .peer = {"unknown", peer_host_},
+                                      .reply = rejected.reply.line(),
+                                      .sender = rejected.sender,
+                                      .recipient = rejected.recipient,
+                                      .has_sender = rejected.stage != "MAIL" || !rejected.sender.empty(),
+                                      .has_recipient = !rejected.recipient.empty(),
+                                      .protocol = session_.esmtp() ? "ESMTP" : "SMTP",
+                                      .helo = session_.helo()});
+}
+
+void Connection::perform(smtp::Delay&) {
+  if (!delay_) {
+    delay_ = std::make_unique<event::Timer>(around_.loop, [this] {
+      if (closing_ || ended_) return;
+      session_.resume(out());
+      act();
+    });
+  }
+  delay_->set(kTarpit);
+}
+
+void Connection::perform(smtp::Close&) { close(); }
+
+void Connection::close() {
+  if (ended_ || closing_) return;
+  closing_ = true;
+  around_.logger.record(log::Disconnected{{"unknown", peer_host_}, session_.command_counts()});
+  if (stream_.waiting() > 0) return stream_.set_deadline(kCloseWithin);
+  on_drained();
+}
+
+// Closing a socket with unread input resets the connection, and the reset can overtake the last reply. So our side
+// is closed first, and the rest when the client closed its own or has had its time.
+void Connection::on_drained() {
+  if (!closing_ || ended_) return;
+  ::shutdown(stream_.fd(), SHUT_WR);
+  if (!reading_) stream_.start_reading();
+  reading_ = true;
+  stream_.set_deadline(kCloseWithin);
+}
+
+void Connection::on_closed(int) {
+  if (ended_) return;
+  if (!closing_) log_lost();
+  end();
+}
+
+void Connection::on_deadline() {
+  if (ended_) return;
+  if (closing_) return end();
+  around_.logger.record(log::ConnectionLost{{"unknown", peer_host_}, session_.place(), true});
+  session_.timed_out(out());
+  act();
+}
+
+void Connection::log_lost() {
+  around_.logger.record(log::ConnectionLost{{"unknown", peer_host_}, session_.place(), false});
+  around_.logger.record(log::Disconnected{{"unknown", peer_host_}, session_.command_counts()});
+}
+
+void Connection::end() {
+  ended_ = true;
+  stream_.stop_reading();
+  stream_.cancel_deadline();
+  around_.ended(*this);
+}
+
+}  // namespace hikyaku::smtpd

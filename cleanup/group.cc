@@ -1,0 +1,97 @@
+// The messages of a turn on their way to the disk.
+#include "cleanup/group.h"
+
+#include <fmt/format.h>
+
+#include <ctime>
+
+#include "cleanup/header_policy.h"
+#include "queue/envelope.h"
+
+namespace hikyaku::cleanup {
+
+namespace {
+
+// The zone can change while we run (summer time), but not within a second.
+int utc_offset_at(int64_t micros) {
+  static std::time_t known = -1;
+  static int offset = 0;
+  const std::time_t second = micros / 1000000;
+  if (second == known) return offset;
+  std::tm local{};
+  ::localtime_r(&second, &local);
+  known = second;
+  offset = static_cast<int>(local.tm_gmtoff);
+  return offset;
+}
+
+}  // namespace
+
+void Group::refuse(ipc::Peer& from, uint64_t request, uint16_t code, std::string_view enhanced, std::string_view text) {
+  from.channel->send(ipc::Refused{request, code, enhanced, text});
+}
+
+bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit) {
+  const auto envelope = queue::parse_envelope(submit.envelope);
+  if (!envelope) return false;
+  if (!writer_.has_room(submit.envelope.size() + submit.content.size())) {
+    refuse(from, submit.request, 452, "4.3.1", "Insufficient system storage");
+    return true;
+  }
+  const ReceivedFacts facts{.helo = envelope->helo,
+                            .client_name = envelope->client_name,
+                            .client_address = envelope->client_address,
+                            .our_name = config.our_name,
+                            .our_address = envelope->server_address,
+                            .arrival = envelope->arrival,
+                            .utc_offset = utc_offset_at(envelope->arrival)};
+  // Our own reports say where they come from in their header; a Received field of ours would only repeat it.
+  const bool own = envelope->client_address.empty();
+  HeaderPolicy policy = config.headers;
+  if (own) policy.received_header = ReceivedHeader::kNone;
+  HeaderResult result = apply_header_policy(policy, facts, submit.content);
+  if (result.refusal) {
+    const size_t space = result.refusal->text.find(' ');
+    const std::string_view text = result.refusal->text;
+    refuse(from, submit.request, static_cast<uint16_t>(result.refusal->code), text.substr(0, space),
+           space == text.npos ? "" : text.substr(space + 1));
+    return true;
+  }
+  Member& member = members_.emplace_back();
+  member.from = &from;
+  member.request = submit.request;
+  member.envelope = submit.envelope;
+  member.prepend = std::move(result.prepend);
+  member.id = writer_.new_id(envelope->arrival);
+  pieces_.assign(1, member.prepend);
+  pieces_.insert(pieces_.end(), result.keep.begin(), result.keep.end());
+  member.place = writer_.append(member.id, submit.flags, submit.envelope, pieces_);
+  logger_.record(log::MessageIdSeen{member.id, std::string(result.message_id)});
+  return true;
+}
+
+bool Group::commit(ipc::Appended& appended) {
+  const auto before = writer_.durable_end();
+  const auto flushed = writer_.flush();
+  if (flushed) {
+    const auto end = writer_.durable_end();
+    appended = {before.segment, before.offset, end.segment, end.offset, {}};
+    appended.entries.reserve(members_.size());
+    for (const Member& member : members_) {
+      appended.entries.push_back({member.id, member.place, member.envelope});
+      member.from->channel->send(ipc::Stored{member.request, member.id});
+    }
+  } else {
+    logger_.error(fmt::format("queue: {} messages could not be stored: {}", members_.size(), flushed.error().text));
+    for (const Member& member : members_) {
+      if (writer_.usable())
+        refuse(*member.from, member.request, 451, "4.3.0", "Error: queue file write error");
+      else  // nobody knows what a restart would find: no answer may be given (code 0: hang up)
+        refuse(*member.from, member.request, 0, "", "");
+    }
+  }
+  members_.clear();
+  return flushed.has_value();
+}
+
+}  // namespace hikyaku::cleanup

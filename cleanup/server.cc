@@ -1,0 +1,130 @@
+// cleanup: the one writer of the log.
+#include "cleanup/server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "os/file_lock.h"
+#include "util/error.h"
+
+namespace hikyaku::cleanup {
+
+namespace {
+
+constexpr const char* kFolder = "log";
+constexpr const char* kLock = "log.lock";
+constexpr event::Duration kLockRetry = std::chrono::milliseconds(50);
+constexpr event::Duration kBackgroundStep = std::chrono::milliseconds(5);
+constexpr event::Duration kBackgroundRest = std::chrono::milliseconds(200);
+// A larger group would make the small messages in it wait for the disk too long.
+constexpr uint64_t kMostGroupBytes = 8 << 20;
+// Room for many messages of one turn, so that they are read, written and flushed together.
+constexpr size_t kInput = 1 << 20;
+constexpr size_t kEnvelopeRoom = 4 << 20;
+
+}  // namespace
+
+Server::Server(service::Context& context)
+    : context_(context),
+      config_(read_config(context.settings())),
+      lock_retry_(context.loop(), [this] { open_when_unlocked(); }),
+      commit_(context.loop(), [this] { commit(); }),
+      background_(context.loop(), [this] { background(); }) {
+  if (context.listeners().size() != 1)
+    throw util::StartupError("cleanup needs exactly one socket", util::kExitSoftware);
+  open_when_unlocked();
+}
+
+// A predecessor that is still ending holds the lock; two writers must never meet.
+void Server::open_when_unlocked() {
+  auto lock = os::try_lock(kLock);
+  if (!lock) return context_.fail(lock.error().text, util::kExitUnavailable);
+  if (!*lock) return lock_retry_.set(kLockRetry);
+  lock_ = std::move(*lock);
+  auto writer = queue::LogWriter::open(disk_, kFolder);
+  if (!writer) return context_.fail(writer.error().text, util::kExitUnavailable);
+  writer_.emplace(std::move(*writer));
+  for (const queue::Damage& damage : writer_->damage())
+    context_.logger().error(
+        fmt::format("queue: {}: {} bytes at offset {} are damaged", damage.file, damage.length, damage.offset));
+  group_.emplace(*writer_, context_.logger());
+  listen();
+  background_.set({});
+  context_.ready();
+}
+
+void Server::listen() {
+  ipc::Server::Callbacks callbacks{
+      .arrived = [](ipc::Peer&) {},
+      .frame = [this](ipc::Peer& peer, ipc::Frame& frame) { return on_frame(peer, frame); },
+      .gone = [this](ipc::Peer& peer, const std::string&) { on_gone(peer); }};
+  const ipc::ChannelLimits limits{.frame = config_.most_bytes + kEnvelopeRoom, .input = kInput, .output = 64 << 20};
+  server_.emplace(context_.loop(), std::move(context_.listeners().front().fd), ipc::hello_of(ipc::Role::kCleanup),
+                  std::move(callbacks), limits);
+}
+
+bool Server::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
+  malformed_ = false;
+  const bool understood =
+      ipc::dispatch<ipc::Submit, ipc::Follow, ipc::FreeSegment>(frame, [&]<class M>(const M& message) {
+        if constexpr (std::same_as<M, ipc::Submit>) {
+          take(peer, message);
+        } else if constexpr (std::same_as<M, ipc::Follow>) {
+          const auto end = writer_->durable_end();
+          peer.channel->send(ipc::Appended{end.segment, end.offset, end.segment, end.offset, {}});
+          followers_.push_back(&peer);
+        } else if (auto freed = writer_->free_segment(message.segment); !freed) {
+          context_.logger().warning("queue: " + freed.error().text);
+        }
+      });
+  return understood && !malformed_;
+}
+
+void Server::take(ipc::Peer& peer, const ipc::Submit& submit) {
+  if (!group_->add(config_, peer, submit)) {
+    malformed_ = true;
+    return;
+  }
+  if (group_->empty()) return;
+  peer.channel->hold();
+  if (std::find(held_.begin(), held_.end(), &peer) == held_.end()) held_.push_back(&peer);
+  if (group_->bytes() >= kMostGroupBytes)
+    commit();
+  else
+    commit_.schedule();
+}
+
+void Server::commit() {
+  if (group_->empty()) return;
+  ipc::Appended appended;
+  if (group_->commit(appended)) tell_followers(appended);
+  for (ipc::Peer* peer : held_) peer->channel->release();
+  held_.clear();
+}
+
+void Server::tell_followers(const ipc::Appended& appended) {
+  for (ipc::Peer* follower : followers_) follower->channel->send(appended);
+}
+
+void Server::on_gone(ipc::Peer& peer) {
+  // The group may point into this peer's memory: it goes to the disk before that ends.
+  commit();
+  std::erase(followers_, &peer);
+  std::erase(held_, &peer);
+}
+
+// Spare segments are made while nobody waits for the disk.
+void Server::background() {
+  const auto more = writer_->background_step();
+  background_.set(more && *more ? kBackgroundStep : kBackgroundRest);
+}
+
+void Server::drain(event::Duration) {
+  commit();
+  if (writer_)
+    if (auto closed = writer_->close(); !closed) context_.logger().warning("queue: " + closed.error().text);
+  context_.finish();
+}
+
+}  // namespace hikyaku::cleanup

@@ -1,0 +1,49 @@
+// cleanup: the one writer of the log. Takes messages from smtpd and bounce, answers when they are durable, tells qmgr.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "cleanup/config.h"
+#include "cleanup/group.h"
+#include "ipc/peer.h"
+#include "queue/disk.h"
+#include "queue/log_writer.h"
+#include "service/service.h"
+
+namespace hikyaku::cleanup {
+
+class Server final : public service::Daemon {
+ public:
+  explicit Server(service::Context& context);
+
+  bool ready_at_once() const override { return false; }
+  void reload(const config::Settings& settings) override { config_ = read_config(settings); }
+  void drain(event::Duration within) override;
+
+ private:
+  void open_when_unlocked();
+  void listen();
+  bool on_frame(ipc::Peer& peer, ipc::Frame& frame);
+  void on_gone(ipc::Peer& peer);
+  void take(ipc::Peer& peer, const ipc::Submit& submit);
+  void commit();
+  void tell_followers(const ipc::Appended& appended);
+  void background();
+
+  service::Context& context_;
+  Config config_;
+  queue::RealDisk disk_;
+  os::UniqueFd lock_;
+  event::Timer lock_retry_;
+  std::optional<queue::LogWriter> writer_;
+  std::optional<Group> group_;
+  std::vector<ipc::Peer*> held_;  // whose frames the group points into
+  std::vector<ipc::Peer*> followers_;
+  event::TurnEnd commit_;
+  event::Timer background_;
+  bool malformed_ = false;
+  std::optional<ipc::Server> server_;
+};
+
+}  // namespace hikyaku::cleanup

@@ -1,0 +1,23 @@
+// What qmgr is told by main.cf.
+#pragma once
+
+#include <optional>
+
+#include "config/settings.h"
+#include "qmgr/retry.h"
+#include "qmgr/route.h"
+#include "qmgr/scheduler.h"
+
+namespace hikyaku::qmgr {
+
+struct Config {
+  RetryRule retry;
+  std::optional<NextHop> relayhost;
+  WindowRule window;
+  size_t recipients_each = 50;  // smtp_destination_recipient_limit: of one transaction
+};
+
+// Throws util::StartupError, with the place, for a relayhost that is none.
+Config read_config(const config::Settings& settings);
+
+}  // namespace hikyaku::qmgr

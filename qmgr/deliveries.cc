@@ -1,0 +1,314 @@
+// The course of every message through its attempts.
+#include "qmgr/deliveries.h"
+
+#include <algorithm>
+
+#include "os/clock.h"
+
+namespace hikyaku::qmgr {
+
+namespace {
+
+constexpr size_t kWakesPerTurn = 10000;  // a wave of retries comes in pieces: new mail is looked at in between
+
+int64_t seconds_of(Time time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
+
+}  // namespace
+
+Deliveries::Deliveries(Ledger& ledger, log::Logger& logger, Config config)
+    : ledger_(ledger),
+      logger_(logger),
+      config_(std::move(config)),
+      scheduler_(config_.window),
+      last_job_(static_cast<uint64_t>(os::wall_now().time_since_epoch().count())) {
+  if (config_.relayhost) relay_ = &scheduler_.destination(*config_.relayhost);
+}
+
+void Deliveries::set_config(Config config) {
+  config_ = std::move(config);
+  scheduler_.set_rule(config_.window);
+  relay_ = config_.relayhost ? &scheduler_.destination(*config_.relayhost) : nullptr;
+}
+
+// ---- into the lanes ----------------------------------------------------------------------------------------------
+
+void Deliveries::admit(Message& message, Time now) {
+  std::vector<uint32_t> ready;
+  bool tried = false;
+  for (uint32_t index = 0; index < message.recipients.size(); ++index) {
+    const RecipientState& state = message.recipients[index];
+    tried = tried || state.attempts > 0;
+    if (state.step == Step::kReady) ready.push_back(index);
+    if (state.step == Step::kWaiting) wait_until(Time(std::chrono::seconds(state.next_attempt)), message.id);
+  }
+  if (!ready.empty() && !message.held) {
+    logger_.record(log::QueueActive{message.id, message.sender, message.size(), message.recipients.size()});
+    make_ready(message, ready, tried ? Lane::kRetry : Lane::kFirst, now);
+  }
+  settle(message);
+}
+
+Destination* Deliveries::destination_for(Message& message, uint32_t index) {
+  if (relay_ != nullptr) return relay_;
+  RecipientState& state = message.recipients[index];
+  auto hop = next_hop(config_.relayhost, state.recipient.address);
+  if (hop) return &scheduler_.destination(*hop);
+  state.status = "5.1.3";
+  state.reply = hop.error().text;
+  logger_.record(log::Attempt{.id = message.id,
+                              .recipient = state.recipient.address,
+                              .relay = "none",
+                              .status_code = state.status,
+                              .outcome = "bounced",
+                              .reply = state.reply});
+  ledger_.failed(message, index, false);
+  return nullptr;
+}
+
+// One task for each next hop, of at most so many recipients as one transaction may have.
+void Deliveries::make_ready(Message& message, const std::vector<uint32_t>& recipients, Lane lane, Time now) {
+  message.ready_since = now.time_since_epoch().count();
+  std::vector<std::pair<Destination*, Task>> tasks;
+  for (const uint32_t index : recipients) {
+    Destination* destination = destination_for(message, index);
+    if (destination == nullptr) continue;
+    message.recipients[index].step = Step::kReady;
+    const auto open = std::find_if(tasks.begin(), tasks.end(), [&](const auto& task) {
+      return task.first == destination && task.second.recipients.size() < config_.recipients_each;
+    });
+    if (open != tasks.end())
+      open->second.recipients.push_back(index);
+    else
+      tasks.push_back({destination, Task{message.id, {index}, lane}});
+  }
+  for (auto& [destination, task] : tasks) scheduler_.add(*destination, std::move(task));
+}
+
+void Deliveries::wake(Time now) {
+  // A time is exact in memory and rounded up to a second where it is kept and shown.
+  const int64_t second = std::chrono::ceil<std::chrono::seconds>(now).time_since_epoch().count();
+  for (size_t n = 0; n < kWakesPerTurn && !wakes_.empty() && wakes_.begin()->first <= now; ++n) {
+    const queue::QueueId id{wakes_.begin()->second};
+    wakes_.erase(wakes_.begin());
+    Message* message = ledger_.find(id);
+    if (message == nullptr || message->held) continue;
+    std::vector<uint32_t> due;
+    for (uint32_t index = 0; index < message->recipients.size(); ++index) {
+      const RecipientState& state = message->recipients[index];
+      if (state.step == Step::kWaiting && state.next_attempt <= second) due.push_back(index);
+    }
+    if (due.empty()) continue;
+    logger_.record(log::QueueActive{message->id, message->sender, message->size(), message->recipients.size()});
+    make_ready(*message, due, Lane::kRetry, now);
+    settle(*message);
+  }
+}
+
+// ---- handing out -------------------------------------------------------------------------------------------------
+
+std::optional<Deliveries::Outgoing> Deliveries::next_delivery() {
+  while (auto pick = scheduler_.next()) {
+    Message* message = ledger_.find(pick->task.id);
+    // Since the task was made the message may have been deleted or held, or been found in a worker's hand.
+    if (message != nullptr)
+      std::erase_if(pick->task.recipients,
+                    [&](uint32_t index) { return message->held || message->recipients[index].step != Step::kReady; });
+    if (message == nullptr || pick->task.recipients.empty()) {
+      scheduler_.ended(*pick->destination, pick->task.lane, Scheduler::Ended::kNotTried);
+      continue;
+    }
+    for (const uint32_t index : pick->task.recipients) message->recipients[index].step = Step::kInHand;
+    const uint64_t number = ++last_job_;
+    const auto [job, added] = jobs_.emplace(
+        number, Job{message->id, std::move(pick->task.recipients), pick->destination, pick->task.lane, false});
+    return Outgoing{number, &job->second, message};
+  }
+  return std::nullopt;
+}
+
+std::optional<Deliveries::Outgoing> Deliveries::next_report() {
+  while (!reports_.empty()) {
+    Message* message = ledger_.find(reports_.front());
+    reports_.pop_front();
+    if (message == nullptr) continue;
+    Job job{.id = message->id, .recipients = {}, .is_report = true};
+    for (uint32_t index = 0; index < message->recipients.size(); ++index) {
+      if (message->recipients[index].step != Step::kReportDue) continue;
+      message->recipients[index].step = Step::kReporting;
+      job.recipients.push_back(index);
+    }
+    if (job.recipients.empty()) continue;
+    const uint64_t number = ++last_job_;
+    return Outgoing{number, &jobs_.emplace(number, std::move(job)).first->second, message};
+  }
+  return std::nullopt;
+}
+
+uint64_t Deliveries::adopt(const ipc::InHand& in_hand) {
+  Message* message = ledger_.find(in_hand.id);
+  if (message == nullptr) return 0;
+  Job job{.id = in_hand.id, .recipients = {}};
+  for (const uint32_t index : in_hand.recipients) {
+    if (index >= message->recipients.size()) continue;
+    RecipientState& state = message->recipients[index];
+    if (state.step != Step::kReady && state.step != Step::kWaiting) continue;
+    state.step = Step::kInHand;
+    job.recipients.push_back(index);
+  }
+  const uint64_t number = ++last_job_;
+  jobs_.emplace(number, std::move(job));
+  return number;
+}
+
+std::optional<Job> Deliveries::end_job(uint64_t number, Scheduler::Ended how) {
+  const auto found = jobs_.find(number);
+  if (found == jobs_.end()) return std::nullopt;
+  Job job = std::move(found->second);
+  jobs_.erase(found);
+  if (job.destination != nullptr) scheduler_.ended(*job.destination, job.lane, how);
+  return job;
+}
+
+// ---- what came of it -----------------------------------------------------------------------------------------------
+
+void Deliveries::answered(const ipc::Results& results, Time now) {
+  bool reached = false;
+  for (const ipc::RecipientResult& result : results.recipients) reached = reached || !result.remote_mta.empty();
+  const auto job = end_job(results.job, reached ? Scheduler::Ended::kAnswered : Scheduler::Ended::kUnreachable);
+  if (Message* message = ledger_.find(results.id))  // else it was deleted meanwhile
+    for (const ipc::RecipientResult& result : results.recipients) take_result(*message, result, now);
+  // A recipient that the answer leaves out must not stay in a hand that holds nothing. (Jobs of a former qmgr are told
+  // apart by their message only: there the answer may have been to another job.)
+  if (job && job->destination != nullptr) take_back(*job, now);
+  if (Message* message = ledger_.find(results.id)) settle(*message);
+}
+
+void Deliveries::take_result(Message& message, const ipc::RecipientResult& result, Time now) {
+  if (result.index >= message.recipients.size()) return;
+  RecipientState& state = message.recipients[result.index];
+  // A result that was told twice, once to a former qmgr: what is done is never touched again.
+  if (state.step == Step::kDone || state.step == Step::kReportDue || state.step == Step::kReporting) return;
+  ++state.attempts;
+  if (result.outcome == ipc::Outcome::kSent) return ledger_.delivered(message, result.index);
+  state.last_attempt = seconds_of(now);
+  state.status = result.status;
+  state.reply = result.text;
+  state.remote_mta = result.remote_mta;
+  if (result.outcome == ipc::Outcome::kBounced) return ledger_.failed(message, result.index, false);
+  plan_retry(message, result.index, now);
+}
+
+void Deliveries::plan_retry(Message& message, uint32_t index, Time now) {
+  RecipientState& state = message.recipients[index];
+  const RetryFacts facts{.now = now,
+                         .queued = Time(std::chrono::microseconds(message.arrival)),
+                         .retry = state.attempts,
+                         .chance = std::generate_canonical<double, 32>(chance_)};
+  const auto next = next_attempt(config_.retry, facts);
+  if (!next) return give_up(message, index, now);
+  const int64_t second = std::chrono::ceil<std::chrono::seconds>(*next).time_since_epoch().count();
+  ledger_.deferred(message, index, state.attempts, second);
+  wait_until(*next, message.id);
+}
+
+// Rows 36 and 40: the retry period is over, and the sender is told (C2: at once, not when the period has run out).
+void Deliveries::give_up(Message& message, uint32_t index, Time now) {
+  RecipientState& state = message.recipients[index];
+  const auto age = now - Time(std::chrono::microseconds(message.arrival));
+  logger_.record(log::Attempt{.id = message.id,
+                              .recipient = state.recipient.address,
+                              .relay = "none",
+                              .before_queue = std::chrono::duration_cast<log::Seconds>(age),
+                              .status_code = state.status,
+                              .outcome = "expired",
+                              .reply = "retry timeout, last reply: " + state.reply});
+  ledger_.failed(message, index, true);
+}
+
+bool Deliveries::wants_report(const Message& message, const RecipientState& state) const {
+  if (message.sender.empty()) return false;  // RFC 5321 section 4.5.5: no report on a report
+  const uint8_t notify = state.recipient.notify;
+  return notify == 0 || (notify & queue::kNotifyFailure) != 0;
+}
+
+// After a change: the sender is told of all failures of a message together, once nothing of it is on its way; and a
+// message whose recipients are all done is gone.
+void Deliveries::settle(Message& message) {
+  bool moving = false, report = false;
+  for (uint32_t index = 0; index < message.recipients.size(); ++index) {
+    RecipientState& state = message.recipients[index];
+    moving = moving || state.step == Step::kReady || state.step == Step::kInHand || state.step == Step::kReporting;
+    if (state.step != Step::kReportDue) continue;
+    if (wants_report(message, state))
+      report = true;
+    else
+      ledger_.reported(message, index);
+  }
+  if (message.is_done()) {
+    logger_.record(log::Removed{message.id});
+    ledger_.complete(message);
+  } else if (report && !moving) {
+    reports_.push_back(message.id);
+  }
+}
+
+void Deliveries::report_stored(uint64_t number, queue::QueueId) {
+  const auto job = jobs_.find(number);
+  if (job == jobs_.end() || !job->second.is_report) return;
+  if (Message* message = ledger_.find(job->second.id)) {
+    for (const uint32_t index : job->second.recipients) ledger_.reported(*message, index);
+    settle(*message);
+  }
+  jobs_.erase(number);
+}
+
+void Deliveries::returned(uint64_t number, Time now) {
+  if (const auto job = end_job(number, Scheduler::Ended::kNotTried)) take_back(*job, now);
+}
+
+// What was handed out and not answered is ready, or due, again.
+void Deliveries::take_back(const Job& job, Time now) {
+  Message* message = ledger_.find(job.id);
+  if (message == nullptr) return;
+  std::vector<uint32_t> mine;
+  const Step was = job.is_report ? Step::kReporting : Step::kInHand;
+  for (const uint32_t index : job.recipients) {
+    if (message->recipients[index].step != was) continue;
+    message->recipients[index].step = job.is_report ? Step::kReportDue : Step::kReady;
+    mine.push_back(index);
+  }
+  if (mine.empty()) return;
+  if (job.is_report) return reports_.push_back(job.id);
+  if (job.destination != nullptr) return scheduler_.put_back(*job.destination, Task{job.id, std::move(mine), job.lane});
+  make_ready(*message, mine, job.lane, now);
+  settle(*message);  // without the relay host that it was for, a recipient may have no next hop any more
+}
+
+// ---- the operator --------------------------------------------------------------------------------------------------
+
+bool Deliveries::is_on_the_wire(const Message& message) const { return message.count(Step::kInHand) > 0; }
+
+void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
+  std::vector<uint32_t> waiting;
+  for (uint32_t index = 0; index < message.recipients.size(); ++index)
+    if (message.recipients[index].step == Step::kWaiting) waiting.push_back(index);
+  switch (verb) {
+    case ipc::Verb::kRetry:
+      if (!message.held && !waiting.empty()) make_ready(message, waiting, Lane::kRetry, now);
+      return settle(message);
+    case ipc::Verb::kDelete:
+      logger_.record(log::Removed{message.id});
+      return ledger_.complete(message);
+    case ipc::Verb::kHold:
+      return ledger_.hold(message, true);
+    case ipc::Verb::kRelease:
+      if (!message.held) return;
+      ledger_.hold(message, false);
+      return admit(message, now);
+    case ipc::Verb::kExpire:
+      for (const uint32_t index : waiting) give_up(message, index, now);
+      return settle(message);
+  }
+}
+
+}  // namespace hikyaku::qmgr

@@ -1,0 +1,91 @@
+// The course of every message through its attempts: what is handed out, what came of it, what happens next.
+// Decides and tells the ledger; knows nothing of sockets. `now` is an argument.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ipc/messages.h"
+#include "log/logger.h"
+#include "qmgr/config.h"
+#include "qmgr/ledger.h"
+#include "qmgr/message.h"
+#include "qmgr/scheduler.h"
+
+namespace hikyaku::qmgr {
+
+// Something handed out, and not yet answered.
+struct Job {
+  queue::QueueId id;
+  std::vector<uint32_t> recipients;
+  Destination* destination = nullptr;  // none for a report, and for what a former qmgr handed out
+  Lane lane = Lane::kFirst;
+  bool is_report = false;
+};
+
+class Deliveries {
+ public:
+  Deliveries(Ledger& ledger, log::Logger& logger, Config config);
+  void set_config(Config config);
+
+  // A message has come, or come back after a restart: its recipients go into their lanes or wait for their time.
+  void admit(Message& message, Time now);
+  // Puts what is due into the lanes.
+  void wake(Time now);
+
+  // The next job for smtp-client; its recipients are in hand from now on.
+  struct Outgoing {
+    uint64_t number = 0;
+    const Job* job = nullptr;
+    const Message* message = nullptr;
+  };
+  std::optional<Outgoing> next_delivery();
+  // The next message whose sender is to be told, for bounce.
+  std::optional<Outgoing> next_report();
+
+  // What a worker has in hand from a former qmgr: not to be handed out again. Returns the job's number, 0 when the
+  // message is unknown.
+  uint64_t adopt(const ipc::InHand& in_hand);
+  void answered(const ipc::Results& results, Time now);
+  void report_stored(uint64_t number, queue::QueueId report);
+  // No attempt was made, or nobody knows: the recipients are ready again, in front of their lane.
+  void returned(uint64_t number, Time now);
+
+  // The operator's actions on one message. kRetry moves only what waits; held mail does not move.
+  bool is_on_the_wire(const Message& message) const;
+  void act(ipc::Verb verb, Message& message, Time now);
+
+  const Config& config() const { return config_; }
+
+ private:
+  void make_ready(Message& message, const std::vector<uint32_t>& recipients, Lane lane, Time now);
+  Destination* destination_for(Message& message, uint32_t index);
+  void take_result(Message& message, const ipc::RecipientResult& result, Time now);
+  void plan_retry(Message& message, uint32_t index, Time now);
+  void give_up(Message& message, uint32_t index, Time now);
+  void settle(Message& message);
+  bool wants_report(const Message& message, const RecipientState& state) const;
+  void wait_until(Time due, queue::QueueId id) { wakes_.insert({due, id.value}); }
+  std::optional<Job> end_job(uint64_t number, Scheduler::Ended how);
+  void take_back(const Job& job, Time now);
+
+  Ledger& ledger_;
+  log::Logger& logger_;
+  Config config_;
+  Scheduler scheduler_;
+  Destination* relay_ = nullptr;  // the one destination of all, when there is a relayhost
+  std::unordered_map<uint64_t, Job> jobs_;
+  uint64_t last_job_;                          // numbers of a former qmgr's jobs are never met again
+  std::set<std::pair<Time, uint64_t>> wakes_;  // (due, id); may hold what no longer waits
+  std::deque<queue::QueueId> reports_;
+  std::minstd_rand chance_{std::random_device{}()};
+};
+
+}  // namespace hikyaku::qmgr

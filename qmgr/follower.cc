@@ -1,0 +1,91 @@
+// Follows the log.
+#include "qmgr/follower.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ipc/messages.h"
+
+namespace hikyaku::qmgr {
+
+namespace {
+
+constexpr size_t kEntriesPerTurn = 4096;  // so that workers and operators are heard between the pieces of a long log
+constexpr event::Duration kAfterFailure = std::chrono::seconds(1);
+
+}  // namespace
+
+Follower::Follower(event::Loop& loop, log::Logger& logger, queue::LogReader& log, queue::LogPosition from,
+                   std::function<void(queue::LogEntry&&)> entry, std::function<void()> caught_up)
+    : logger_(logger),
+      log_(log),
+      position_(from),
+      durable_end_(from),
+      entry_(std::move(entry)),
+      caught_up_(std::move(caught_up)),
+      read_more_(loop, [this] { read(); }),
+      cleanup_(loop, "private/cleanup", ipc::hello_of(ipc::Role::kQmgr),
+               {.up = [this](ipc::Channel& channel) { on_up(channel); },
+                .frame = [this](ipc::Channel&, ipc::Frame& frame) { return on_frame(frame); },
+                .down = [](const std::string&) {}},
+               {.frame = 64 << 20, .input = 256 << 10, .output = 4 << 20}) {}
+
+// A cleanup that died may not have come to what it was told to free. Numbers are never given twice, so a segment that
+// is still there is the one that was meant.
+void Follower::on_up(ipc::Channel& channel) {
+  channel.send(ipc::Follow{});
+  const auto existing = log_.segments();
+  if (!existing) return;
+  std::erase_if(freed_, [&](uint32_t number) { return !std::ranges::binary_search(*existing, number); });
+  for (const uint32_t number : freed_) channel.send(ipc::FreeSegment{number});
+}
+
+void Follower::free_segment(uint32_t number) {
+  freed_.push_back(number);
+  if (ipc::Channel* channel = cleanup_.channel()) channel->send(ipc::FreeSegment{number});
+}
+
+bool Follower::on_frame(ipc::Frame& frame) {
+  bool well_formed = true;
+  const bool understood = ipc::dispatch<ipc::Appended>(frame, [&](const ipc::Appended& appended) {
+    durable_end_ = {appended.segment, appended.end};
+    const queue::LogPosition from{appended.from_segment, appended.from};
+    if (position_ == from && !appended.entries.empty())
+      well_formed = take_hint(appended);
+    else
+      read();
+  });
+  return understood && well_formed;
+}
+
+// The entries are all that stands between our position and the durable end: no need to read them.
+bool Follower::take_hint(const ipc::Appended& appended) {
+  for (const ipc::AppendedEntry& hint : appended.entries) {
+    auto envelope = queue::parse_envelope(hint.envelope);
+    if (!envelope) return false;
+    entry_({hint.id, hint.place, std::move(*envelope)});
+  }
+  position_ = durable_end_;
+  caught_up_();
+  return true;
+}
+
+void Follower::read() {
+  std::vector<queue::LogEntry> entries;
+  std::vector<queue::Damage> damage;
+  auto next = log_.read_entries(position_, durable_end_, kEntriesPerTurn, entries, damage);
+  for (const queue::Damage& one : damage)
+    logger_.error(fmt::format("queue: {}: {} bytes at offset {} are damaged", one.file, one.length, one.offset));
+  for (queue::LogEntry& entry : entries) entry_(std::move(entry));
+  if (!next) {
+    logger_.error("queue: " + next.error().text);
+    return read_more_.set(kAfterFailure);
+  }
+  position_ = *next;
+  if (!entries.empty()) return read_more_.set({});
+  position_ = std::max(position_, durable_end_);
+  caught_up_();
+}
+
+}  // namespace hikyaku::qmgr

@@ -1,0 +1,44 @@
+// Follows the log: reads, or is told by cleanup, what has become durable.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ipc/peer.h"
+#include "log/logger.h"
+#include "queue/log_reader.h"
+
+namespace hikyaku::qmgr {
+
+class Follower {
+ public:
+  // `entry` gets every message once, in the order of the log; `caught_up` is called when all that is durable has been
+  // given.
+  Follower(event::Loop& loop, log::Logger& logger, queue::LogReader& log, queue::LogPosition from,
+           std::function<void(queue::LogEntry&&)> entry, std::function<void()> caught_up);
+
+  queue::LogPosition position() const { return position_; }
+  // cleanup frees it now, or when it is there again.
+  void free_segment(uint32_t number);
+  bool connected() { return cleanup_.channel() != nullptr; }
+
+ private:
+  void on_up(ipc::Channel& channel);
+  bool on_frame(ipc::Frame& frame);
+  bool take_hint(const ipc::Appended& appended);
+  void read();
+
+  log::Logger& logger_;
+  queue::LogReader& log_;
+  queue::LogPosition position_;
+  queue::LogPosition durable_end_;
+  std::function<void(queue::LogEntry&&)> entry_;
+  std::function<void()> caught_up_;
+  std::vector<uint32_t> freed_;  // since it last connected; perhaps not heard
+  event::Timer read_more_;
+  ipc::Link cleanup_;
+};
+
+}  // namespace hikyaku::qmgr

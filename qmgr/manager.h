@@ -1,0 +1,51 @@
+// qmgr: the one scheduler. Joins the log, the ledger, the deliveries, the workers and the operator.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "ipc/peer.h"
+#include "qmgr/control.h"
+#include "qmgr/deliveries.h"
+#include "qmgr/follower.h"
+#include "qmgr/ledger.h"
+#include "qmgr/workers.h"
+#include "queue/disk.h"
+#include "queue/log_reader.h"
+#include "service/service.h"
+
+namespace hikyaku::qmgr {
+
+class Manager final : public service::Daemon {
+ public:
+  explicit Manager(service::Context& context);
+
+  bool ready_at_once() const override { return false; }
+  void reload(const config::Settings& settings) override;
+  void drain(event::Duration within) override;
+
+ private:
+  void open_when_unlocked();
+  void caught_up();
+  void listen();
+  bool on_frame(ipc::Peer& peer, ipc::Frame& frame);
+  void on_gone(ipc::Peer& peer);
+  void end_turn();
+  void sync();
+
+  service::Context& context_;
+  queue::RealDisk disk_;
+  queue::LogReader log_;
+  Ledger ledger_;
+  Deliveries deliveries_;
+  Workers workers_;
+  Control control_;
+  os::UniqueFd lock_;
+  bool recovered_ = false;
+  event::Timer lock_retry_, tick_;
+  event::TurnEnd turn_end_;
+  std::optional<Follower> follower_;
+  std::optional<ipc::Server> server_;
+};
+
+}  // namespace hikyaku::qmgr

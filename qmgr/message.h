@@ -1,0 +1,57 @@
+// A message in qmgr's memory: where it stands in the log and how far each recipient is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "queue/envelope.h"
+#include "queue/place.h"
+#include "queue/queue_id.h"
+
+namespace hikyaku::qmgr {
+
+// How far a recipient is. Only the steps marked * are on disk; after a restart the others begin again at the last of
+// those, because an unknown outcome is "not delivered".
+enum class Step : uint8_t {
+  kReady,      // * in a lane of its destination, or about to be
+  kInHand,     //   with smtp-client
+  kWaiting,    // * deferred until next_attempt
+  kReportDue,  // * failed for good; the sender is to be told
+  kReporting,  //   with bounce
+  kDone,       // *
+};
+
+struct RecipientState {
+  queue::Recipient recipient;
+  Step step = Step::kReady;
+  bool expired = false;      // failed because its time was over
+  uint32_t attempts = 0;     // made so far
+  int64_t next_attempt = 0;  // seconds since 1970, for kWaiting
+  int64_t last_attempt = 0;  // seconds since 1970, 0 when unknown
+  std::string status;        // enhanced code of the last answer
+  std::string reply;         // the last answer, as logged
+  std::string remote_mta;    // who gave it
+};
+
+struct Message {
+  queue::QueueId id;
+  queue::Place place;
+  int64_t arrival = 0;      // microseconds since 1970
+  int64_t ready_since = 0;  // when its recipients last went into a lane, microseconds since 1970
+  std::string sender;
+  std::string envelope_id;
+  bool eight_bit = false;
+  bool held = false;
+  std::vector<RecipientState> recipients;
+
+  size_t count(Step step) const {
+    size_t n = 0;
+    for (const RecipientState& recipient : recipients) n += recipient.step == step;
+    return n;
+  }
+  bool is_done() const { return count(Step::kDone) == recipients.size(); }
+  uint64_t size() const { return place.content_length; }
+};
+
+}  // namespace hikyaku::qmgr

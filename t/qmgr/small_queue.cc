@@ -1,0 +1,99 @@
+// A small queue.
+#include "t/qmgr/small_queue.h"
+
+#include <sys/stat.h>
+#include <catch2/catch.hpp>
+
+namespace hikyaku::qmgr {
+
+namespace {
+
+template <class T>
+T must(util::Result<T> result) {
+  if (!result) FAIL(result.error().text);
+  return std::move(*result);
+}
+void must(const util::Result<void>& result) {
+  if (!result) FAIL(result.error().text);
+}
+
+queue::LogOptions small_segments() {
+  queue::LogOptions options;
+  options.segment_size = 16 << 10;
+  options.spares = 0;
+  return options;
+}
+
+}  // namespace
+
+queue::Envelope envelope(size_t recipients, const std::string& sender) {
+  queue::Envelope made;
+  made.sender = sender;
+  made.arrival = kArrival * 1'000'000;
+  for (size_t i = 0; i < recipients; ++i)
+    made.recipients.push_back({"user" + std::to_string(i) + "@example.net", "", 0});
+  return made;
+}
+
+SmallQueue::SmallQueue() {
+  REQUIRE(::mkdir(log_folder().c_str(), 0700) == 0);
+  REQUIRE(::mkdir(journal_folder().c_str(), 0700) == 0);
+  writer_.emplace(must(queue::LogWriter::open(disk_, log_folder(), small_segments())));
+  open();
+}
+
+void SmallQueue::open() {
+  reader_ = std::make_unique<queue::LogReader>(disk_, log_folder());
+  ledger_ = std::make_unique<Ledger>(disk_, journal_folder(), *reader_);
+  must(ledger_->recover());
+  for (std::string& line : ledger_->take_damage()) damage_.push_back(std::move(line));
+  position_ = ledger_->checkpoint();
+  follow();
+  must(ledger_->recovered(position_));
+}
+
+queue::QueueId SmallQueue::write(const queue::Envelope& what, size_t size) {
+  std::string bytes;
+  queue::append_envelope(what, bytes);
+  const std::string content(size, 'x');
+  const std::string_view piece = content;
+  const queue::QueueId id = writer_->new_id(what.arrival);
+  writer_->append(id, 0, bytes, std::span(&piece, 1));
+  must(writer_->flush());
+  return id;
+}
+
+std::vector<queue::QueueId> SmallQueue::follow() {
+  std::vector<queue::LogEntry> entries;
+  std::vector<queue::Damage> damage;
+  position_ = must(reader_->read_entries(position_, writer_->durable_end(), 100'000, entries, damage));
+  position_ = std::max(position_, writer_->durable_end());
+  CHECK(damage.empty());
+  std::vector<queue::QueueId> arrived;
+  for (queue::LogEntry& entry : entries)
+    if (ledger_->arrive(entry.id, entry.place, std::move(entry.envelope)) != nullptr) arrived.push_back(entry.id);
+  return arrived;
+}
+
+Message& SmallQueue::add(const queue::Envelope& what, size_t size) {
+  const queue::QueueId id = write(what, size);
+  follow();
+  ledger_->followed(position_);
+  return *ledger_->find(id);
+}
+
+void SmallQueue::restart() {
+  ledger_.reset();
+  open();
+}
+
+void SmallQueue::cut_power_and_restart() {
+  ledger_.reset();
+  reader_.reset();
+  writer_.reset();
+  disk_.cut_power();
+  writer_.emplace(must(queue::LogWriter::open(disk_, log_folder(), small_segments())));
+  open();
+}
+
+}  // namespace hikyaku::qmgr

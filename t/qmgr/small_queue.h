@@ -1,0 +1,57 @@
+// What the tests of qmgr share: a log with messages in it, and the ledger over it, on a disk that can fail.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "qmgr/ledger.h"
+#include "queue/log_reader.h"
+#include "queue/log_writer.h"
+#include "t/lib/queue/faulty_disk.h"
+
+namespace hikyaku::qmgr {
+
+inline constexpr int64_t kArrival = 1'700'000'000;  // seconds since 1970
+
+// A message for user0@example.net, user1@example.net …
+queue::Envelope envelope(size_t recipients = 1, const std::string& sender = "sender@example.com");
+
+class SmallQueue {
+ public:
+  SmallQueue();
+
+  // Writes a message durably and returns its id; `size` of its content in bytes.
+  queue::QueueId write(const queue::Envelope& envelope, size_t size = 100);
+  // The same, and tells the ledger.
+  Message& add(const queue::Envelope& envelope, size_t size = 100);
+  // Gives the ledger what it has not seen of the log, as qmgr's follower does, and returns what was new.
+  std::vector<queue::QueueId> follow();
+
+  // A process that was killed: what was written stays. The next one recovers.
+  void restart();
+  // Power loss: what was not synced is gone.
+  void cut_power_and_restart();
+
+  Ledger& ledger() { return *ledger_; }
+  queue::LogReader& reader() { return *reader_; }
+  queue::FaultyDisk& disk() { return disk_; }
+  std::vector<std::string> take_damage() { return std::exchange(damage_, {}); }
+  queue::LogWriter& writer() { return *writer_; }
+  std::string log_folder() const { return folder_.path() + "/log"; }
+  std::string journal_folder() const { return folder_.path() + "/journal"; }
+
+ private:
+  void open();
+
+  queue::TemporaryFolder folder_;
+  queue::FaultyDisk disk_;
+  std::optional<queue::LogWriter> writer_;
+  std::unique_ptr<queue::LogReader> reader_;
+  std::unique_ptr<Ledger> ledger_;
+  queue::LogPosition position_;
+  std::vector<std::string> damage_;
+};
+
+}  // namespace hikyaku::qmgr

@@ -1,0 +1,234 @@
+// Workers and operators at their channels: what they are sent, and in which order with the journal.
+#include "qmgr/workers.h"
+
+#include <sys/mman.h>
+#include <catch2/catch.hpp>
+
+#include "qmgr/control.h"
+#include "t/qmgr/remote_end.h"
+#include "t/qmgr/small_queue.h"
+
+using namespace hikyaku;
+using namespace hikyaku::qmgr;
+using std::chrono::seconds;
+
+namespace {
+
+const Time kNow{seconds{kArrival}};
+
+Config relay_config() {
+  Config config;
+  config.relayhost = NextHop{"relay.example.com", 25, true};
+  return config;
+}
+
+struct Fixture {
+  queue::QueueId admit(size_t recipients = 1) {
+    Message& message = queue.add(envelope(recipients));
+    const queue::QueueId id = message.id;
+    deliveries.admit(message, kNow);
+    return id;
+  }
+  template <class M>
+  bool tell(RemoteEnd& worker, const M& message) {
+    std::string storage;
+    ipc::Frame frame = frame_of(message, storage);
+    return workers.on_frame(worker.peer, frame, kNow, turn);
+  }
+  template <class M>
+  bool ask(RemoteEnd& command, const M& message) {
+    std::string storage;
+    ipc::Frame frame = frame_of(message, storage);
+    return control.on_frame(command.peer, frame, kNow);
+  }
+  ipc::Results results(const ipc::Deliver& job, ipc::Outcome outcome) {
+    ipc::Results made{.number = ++number, .job = job.job, .id = job.id, .recipients = {}};
+    for (const ipc::JobRecipient& recipient : job.recipients)
+      made.recipients.push_back(
+          {.index = recipient.index, .outcome = outcome, .status = "2.0.0", .remote_mta = "mx", .text = "ok"});
+    return made;
+  }
+
+  SmallQueue queue;
+  event::Loop loop;
+  log::Logger logger{"hikyaku/qmgr", "host", os::UniqueFd(::memfd_create("log", MFD_CLOEXEC))};
+  Deliveries deliveries{queue.ledger(), logger, relay_config()};
+  Workers workers{deliveries, queue.reader(), logger};
+  Control control{queue.ledger(), deliveries, workers};
+  event::Monotonic turn = std::chrono::steady_clock::now();
+  uint64_t number = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a worker gets a segment once, before its first job in it, and no more jobs than it has slots") {
+  Fixture f;
+  RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
+  for (int i = 0; i < 3; ++i) f.admit();
+  f.workers.hand_out(f.turn);  // nobody is there
+  REQUIRE(f.tell(worker, ipc::Available{2, {}}));
+  f.workers.hand_out(f.turn);
+  CHECK(worker.read() == std::vector<uint16_t>{ipc::OpenSegment::kType, ipc::Deliver::kType, ipc::Deliver::kType});
+  CHECK(worker.descriptors == 1);
+  const auto job = worker.last<ipc::Deliver>();
+  CHECK(job.next_hop_host == "relay.example.com");
+  CHECK(job.sender == "sender@example.com");
+  REQUIRE(f.tell(worker, f.results(job, ipc::Outcome::kSent)));
+  f.workers.hand_out(f.turn);
+  CHECK(worker.read() == std::vector<uint16_t>{ipc::Deliver::kType});
+}
+
+TEST_CASE("a result is confirmed when the journal has been written, once, and not before") {
+  Fixture f;
+  RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
+  const auto id = f.admit();
+  REQUIRE(f.tell(worker, ipc::Available{10, {}}));
+  f.workers.hand_out(f.turn);
+  worker.read();
+  REQUIRE(f.tell(worker, f.results(worker.last<ipc::Deliver>(), ipc::Outcome::kSent)));
+  CHECK(worker.read().empty());
+  REQUIRE(f.queue.ledger().write());
+  f.workers.confirm_results();
+  f.workers.confirm_results();
+  CHECK(worker.read() == std::vector<uint16_t>{ipc::Recorded::kType});
+  CHECK(worker.last<ipc::Recorded>().number == 1);
+  f.queue.restart();
+  CHECK(f.queue.ledger().find(id) == nullptr);
+}
+
+TEST_CASE("what a worker had in hand when it died goes to another one") {
+  Fixture f;
+  RemoteEnd first(f.loop, ipc::Role::kSmtpClient), second(f.loop, ipc::Role::kSmtpClient);
+  const auto id = f.admit();
+  REQUIRE(f.tell(first, ipc::Available{10, {}}));
+  f.workers.hand_out(f.turn);
+  CHECK(first.read().size() == 2);
+  f.workers.on_gone(first.peer, kNow);
+  REQUIRE(f.tell(second, ipc::Available{10, {}}));
+  f.workers.hand_out(f.turn);
+  second.read();
+  CHECK(second.last<ipc::Deliver>().id == id);
+}
+
+TEST_CASE("a worker that gave a job back rests, so that the two do not play it to and fro") {
+  Fixture f;
+  RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
+  const auto id = f.admit();
+  REQUIRE(f.tell(worker, ipc::Available{10, {}}));
+  f.workers.hand_out(f.turn);
+  worker.read();
+  const uint64_t job = worker.last<ipc::Deliver>().job;
+  REQUIRE(f.tell(worker, ipc::Returned{job, id, "no connection"}));
+  f.workers.hand_out(f.turn);
+  CHECK(worker.read().empty());
+  f.workers.hand_out(f.turn + std::chrono::seconds(1));
+  CHECK(worker.read() == std::vector<uint16_t>{ipc::Deliver::kType});
+  CHECK(f.queue.ledger().find(id)->recipients[0].attempts == 0);
+}
+
+TEST_CASE("what a worker names as in hand when it comes is not handed out, and its result counts") {
+  Fixture f;
+  RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
+  const auto id = f.admit(2);
+  REQUIRE(f.tell(worker, ipc::Available{10, {{id, {0, 1}}}}));
+  f.workers.hand_out(f.turn);
+  CHECK(worker.read().empty());
+  REQUIRE(f.tell(worker, ipc::Results{.number = 1,
+                                      .job = 0,
+                                      .id = id,
+                                      .recipients = {{0, ipc::Outcome::kSent, "2.0.0", "mx", "ok"},
+                                                     {1, ipc::Outcome::kSent, "2.0.0", "mx", "ok"}}}));
+  CHECK(f.queue.ledger().find(id) == nullptr);
+}
+
+TEST_CASE("a failed message goes to bounce and to nobody else, and is gone when the report is stored") {
+  Fixture f;
+  RemoteEnd client(f.loop, ipc::Role::kSmtpClient), bounce(f.loop, ipc::Role::kBounce);
+  const auto id = f.admit();
+  REQUIRE(f.tell(client, ipc::Available{10, {}}));
+  REQUIRE(f.tell(bounce, ipc::Available{1, {}}));
+  f.workers.hand_out(f.turn);
+  client.read();
+  REQUIRE(f.tell(client, f.results(client.last<ipc::Deliver>(), ipc::Outcome::kBounced)));
+  f.workers.hand_out(f.turn);
+  CHECK(client.read().empty());
+  CHECK(bounce.read() == std::vector<uint16_t>{ipc::OpenSegment::kType, ipc::MakeReport::kType});
+  const auto report = bounce.last<ipc::MakeReport>();
+  REQUIRE(report.recipients.size() == 1);
+  CHECK(report.recipients[0].address == "user0@example.net");
+  REQUIRE(f.tell(bounce, ipc::ReportStored{report.job, id, queue::QueueId{1}}));
+  CHECK(f.queue.ledger().find(id) == nullptr);
+}
+
+TEST_CASE("a segment is taken back from those that have it") {
+  Fixture f;
+  RemoteEnd worker(f.loop, ipc::Role::kSmtpClient), idle(f.loop, ipc::Role::kBounce);
+  const uint32_t segment = f.queue.ledger().find(f.admit())->place.segment;
+  REQUIRE(f.tell(worker, ipc::Available{10, {}}));
+  REQUIRE(f.tell(idle, ipc::Available{10, {}}));
+  f.workers.hand_out(f.turn);
+  worker.read();
+  f.workers.close_segment(segment);
+  CHECK(worker.read() == std::vector<uint16_t>{ipc::CloseSegment::kType});
+  CHECK(idle.read().empty());
+}
+
+TEST_CASE("a frame that is not for qmgr is refused") {
+  Fixture f;
+  RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
+  CHECK_FALSE(f.tell(worker, ipc::Stored{1, {2}}));
+  CHECK_FALSE(f.ask(worker, ipc::Available{1, {}}));
+}
+
+TEST_CASE("an action on a message that is named twice is done once, and answered when it is durable") {
+  for (const ipc::Verb verb : {ipc::Verb::kDelete, ipc::Verb::kHold, ipc::Verb::kExpire}) {
+    Fixture f;
+    RemoteEnd command(f.loop, ipc::Role::kControl);
+    const std::string id = queue::to_text(f.admit());
+    REQUIRE(f.ask(command,
+                  ipc::Act{verb, false, {.ids = {id, "nonsense", id}, .sender = "", .recipient = "", .domain = ""}}));
+    CHECK(f.control.owes_answers());
+    CHECK(command.read().empty());
+    f.control.give_answers();
+    CHECK(command.read() == std::vector<uint16_t>{ipc::Acted::kType});
+    const auto acted = command.last<ipc::Acted>();
+    CHECK(acted.count == 1);
+    CHECK(acted.unknown == std::vector<std::string>{"nonsense"});
+    CHECK_FALSE(f.control.owes_answers());
+  }
+}
+
+TEST_CASE("an operator who left is owed no answer") {
+  Fixture f;
+  auto command = std::make_unique<RemoteEnd>(f.loop, ipc::Role::kControl);
+  REQUIRE(
+      f.ask(*command,
+            ipc::Act{ipc::Verb::kHold, false, {.all = true, .ids = {}, .sender = "", .recipient = "", .domain = ""}}));
+  f.control.on_gone(command->peer);
+  command.reset();
+  CHECK_FALSE(f.control.owes_answers());
+  f.control.give_answers();
+}
+
+TEST_CASE("the listing shows where each message stands") {
+  Fixture f;
+  RemoteEnd command(f.loop, ipc::Role::kControl);
+  const auto held = f.admit(2);
+  f.deliveries.act(ipc::Verb::kHold, *f.queue.ledger().find(held), kNow);
+  REQUIRE(f.ask(command, ipc::ListQueue{}));
+  CHECK(command.read() == std::vector<uint16_t>{ipc::QueueEntry::kType, ipc::EndOfList::kType});
+  const auto entry = command.last<ipc::QueueEntry>();
+  CHECK(entry.id == held);
+  CHECK(entry.queue_name == "hold");
+  CHECK(entry.arrival == kArrival);
+  CHECK(entry.recipients.size() == 2);
+  f.admit();
+  REQUIRE(f.ask(command,
+                ipc::ListQueue{{.all = false, .ids = {}, .sender = "", .recipient = "", .domain = "EXAMPLE.NET"}}));
+  CHECK(command.read().size() == 3);
+  REQUIRE(
+      f.ask(command,
+            ipc::ListQueue{{.all = false, .ids = {}, .sender = "nobody@example.com", .recipient = "", .domain = ""}}));
+  command.read();
+  CHECK(command.last<ipc::EndOfList>().count == 0);
+}

@@ -1,0 +1,305 @@
+// One SMTP connection to a next hop.
+#include "smtp-client/connection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "os/clock.h"
+#include "smtp-client/verdict.h"
+
+namespace hikyaku::smtp_client {
+
+namespace {
+
+constexpr size_t kKeptBuffer = 64 << 10;
+
+event::Duration since(event::Monotonic then) {
+  return std::chrono::duration_cast<event::Duration>(os::monotonic_now() - then);
+}
+
+smtp::Job for_session(const Job& job) {
+  smtp::Job made;
+  made.id = job.number;
+  made.sender = job.deliver.sender;
+  made.recipients.reserve(job.deliver.recipients.size());
+  for (const ipc::JobRecipient& recipient : job.deliver.recipients) made.recipients.emplace_back(recipient.address);
+  made.size = job.deliver.place.content_length;
+  // To a server without 8BITMIME the session leaves BODY out, and 8-bit content goes unchanged: it is not yet
+  // converted.
+  made.eight_bit = job.deliver.eight_bit || (job.deliver.place.flags & queue::kEightBit) != 0;
+  return made;
+}
+
+void clear(std::string& buffer) {
+  if (buffer.capacity() > kKeptBuffer)
+    std::string().swap(buffer);
+  else
+    buffer.clear();
+}
+
+}  // namespace
+
+Connection::Connection(Surroundings& around, ConnectionOwner& owner, std::string host, uint16_t port,
+                       std::vector<net::Address> addresses)
+    : around_(around),
+      owner_(owner),
+      host_(std::move(host)),
+      port_(port),
+      addresses_(std::move(addresses)),
+      connect_begun_(os::monotonic_now()) {}
+
+// ---- opening -----------------------------------------------------------------------------------------------------
+
+void Connection::try_next_address() {
+  session_.reset();
+  hangup_ = false;
+  const std::string ip = addresses_[next_address_++].host();
+  label_ = fmt::format("{}[{}]", host_, ip);
+  relay_ = fmt::format("{}:{}", label_, port_);
+  auto fd = net::connect_tcp(net::Address::parse(ip, port_).value_or(net::Address()));
+  if (!fd) return attempt_failed({ipc::Outcome::kDeferred, "4.4.1", {}, fd.error().text}, false);
+  stream_.emplace(around_.loop, std::move(*fd), *this);
+  stream_->set_deadline(around_.config.timeouts.connect);
+  stream_->await_connection([this](int error) { connected(error); });
+}
+
+void Connection::attempt_failed(Verdict verdict, bool reached) {
+  stream_.reset();
+  if (next_address_ < addresses_.size()) return try_next_address();
+  gone_ = true;
+  owner_.not_opened(*this, verdict, reached ? std::string_view(relay_) : "none");
+}
+
+void Connection::connected(int error) {
+  if (error != 0) return attempt_failed(unreachable(relay_, error), false);
+  session_.emplace(smtp::ClientOptions{around_.config.helo_name, true});
+  session_->connected(actions_);
+  stream_->start_reading();
+  carry_out();
+}
+
+// ---- what the owner wants ----------------------------------------------------------------------------------------
+
+void Connection::start(std::unique_ptr<Job> job) {
+  const auto now = os::monotonic_now();
+  smtp::Job message = for_session(*job);
+  const auto waited = std::chrono::duration_cast<event::Duration>(now - job->received);
+  const event::Duration connecting = std::min(std::exchange(set_up_, {}), waited);
+  running_.push_back({std::move(job), now, session_->jobs_started() + 1, connecting});
+  idle_ = false;
+  session_->start(std::move(message), actions_);
+  carry_out();
+}
+
+void Connection::quit() {
+  if (!session_) return close();
+  idle_ = false;
+  session_->quit(actions_);
+  carry_out();
+}
+
+// ---- what the socket tells ---------------------------------------------------------------------------------------
+
+void Connection::on_bytes(std::string_view bytes) {
+  session_->receive(bytes, actions_);
+  carry_out();
+}
+
+void Connection::on_closed(int) {
+  session_->lost(actions_);
+  hangup_ = true;
+  carry_out();
+}
+
+void Connection::on_drained() {
+  if (!transfer_) return;
+  go_on_with_content();
+  carry_out();
+}
+
+void Connection::on_deadline() {
+  if (!session_) return attempt_failed(unreachable(relay_, ETIMEDOUT), false);
+  if (idle_) return owner_.idle_too_long(*this);
+  session_->timed_out(actions_);
+  hangup_ = true;
+  carry_out();
+}
+
+// ---- what the session wants --------------------------------------------------------------------------------------
+
+// Some actions make the owner start the next job, which appends further ones: those are carried out by the same loop,
+// so that all of it leaves in one write.
+void Connection::carry_out() {
+  if (carrying_out_) return;
+  carrying_out_ = true;
+  const bool progress = !actions_.empty();
+  for (size_t i = 0; i < actions_.size(); ++i) {
+    smtp::ClientAction action = std::move(actions_[i]);
+    std::visit([this](auto& each) { on(each); }, action);
+  }
+  actions_.clear();
+  carrying_out_ = false;
+  settle(progress);
+}
+
+void Connection::on(smtp::Send& action) {
+  std::string& wire = content_.empty() && after_.empty() ? before_ : after_;
+  if (wire.empty())
+    wire = std::move(action.bytes);
+  else
+    wire += action.bytes;
+}
+
+void Connection::on(smtp::SendContent& action) {
+  const auto found = std::ranges::find(running_, action.job, [](const Running& each) { return each.job->number; });
+  if (found == running_.end()) return;
+  const ipc::Deliver& deliver = found->job->deliver;
+  // A server that answers ahead of our commands could ask for a second content before the first one is written.
+  if (!content_.empty()) write_out();
+  transfer_.emplace(Transfer{action.job, ContentReader(around_.segments, deliver),
+                             (deliver.place.flags & queue::kHasDotLine) != 0, smtp::DotStuffer()});
+  go_on_with_content();
+}
+
+void Connection::on(smtp::JobDone& action) {
+  if (transfer_ && transfer_->job == action.job) transfer_.reset();
+  Running running = take(action.job);
+  std::vector<Verdict> verdicts;
+  bool in_doubt = false;
+  if (damage_) {
+    verdicts.push_back(std::move(*std::exchange(damage_, std::nullopt)));
+  } else {
+    verdicts.reserve(action.results.size());
+    for (const smtp::DeliveryResult& result : action.results) {
+      verdicts.push_back(verdict_of(result, label_, host_));
+      in_doubt |= result.in_doubt;
+    }
+  }
+  around_.sink.finished(std::move(running.job), {relay_, running.uses, running.begun, running.connecting, in_doubt},
+                        verdicts);
+}
+
+void Connection::on(smtp::JobReturned& action) { owner_.give_back(take(action.job).job); }
+
+void Connection::on(smtp::HostFailed& action) { host_failure_ = std::move(action.result); }
+
+void Connection::on(smtp::Ready&) {
+  if (!session_->ready()) return;
+  // The next MAIL belongs behind the end of this content.
+  if (transfer_) {
+    ready_after_content_ = true;
+    return;
+  }
+  if (!std::exchange(open_, true)) {
+    set_up_ = since(connect_begun_);
+    owner_.opened(*this);
+  }
+  owner_.ready(*this);
+}
+
+void Connection::on(smtp::Hangup&) { hangup_ = true; }
+
+Connection::Running Connection::take(uint64_t number) {
+  const auto found = std::ranges::find(running_, number, [](const Running& each) { return each.job->number; });
+  util::ensure(found != running_.end(), "a result for a job that is not on this connection");
+  Running running = std::move(*found);
+  running_.erase(found);
+  return running;
+}
+
+// ---- content -----------------------------------------------------------------------------------------------------
+
+// What was read whole stays in the common buffer until it is written with all else; a block must be written before the
+// next one is read.
+void Connection::go_on_with_content() {
+  while (transfer_) {
+    const auto piece = transfer_->reader.next();
+    if (!piece) return content_failed(piece.error());
+    if (piece->empty()) return end_content();
+    add_piece(*piece);
+    if (transfer_->reader.is_whole(*piece)) continue;
+    write_out();
+    if (stream_->waiting() == 0) continue;
+    stream_->set_deadline(around_.config.timeouts.data_xfer);
+    return;
+  }
+}
+
+void Connection::add_piece(std::string_view content) {
+  if (transfer_->stuff) {
+    transfer_->stuffer.append(content, after_.empty() ? before_ : after_);
+  } else {
+    transfer_->stuffer.seen(content);
+    content_ = content;
+  }
+}
+
+void Connection::end_content() {
+  (content_.empty() && after_.empty() ? before_ : after_) += transfer_->stuffer.end();
+  transfer_.reset();
+  session_->content_sent(actions_);
+  if (std::exchange(ready_after_content_, false)) actions_.push_back(smtp::Ready{});
+}
+
+// Without the final dot, the next hop throws away what it has got.
+void Connection::content_failed(const util::Error& error) {
+  around_.logger.error(fmt::format("{}: {}", queue::to_text(transfer_->reader.id()), error.text));
+  damage_ = Verdict{ipc::Outcome::kDeferred, "4.3.0", {}, error.text};
+  transfer_.reset();
+  clear(before_);
+  clear(after_);
+  content_ = {};
+  session_->lost(actions_);
+}
+
+// ---- the end of each step ----------------------------------------------------------------------------------------
+
+void Connection::write_out() {
+  std::array<std::string_view, 3> pieces;
+  size_t count = 0;
+  for (const std::string_view piece : {std::string_view(before_), content_, std::string_view(after_)})
+    if (!piece.empty()) pieces[count++] = piece;
+  if (count > 0) stream_->send(std::span(pieces.data(), count));
+  content_ = {};
+  clear(before_);
+  clear(after_);
+}
+
+void Connection::settle(bool progress) {
+  if (gone_) return;
+  write_out();
+  if (host_failure_) {
+    const smtp::DeliveryResult failure = std::move(*std::exchange(host_failure_, std::nullopt));
+    return attempt_failed(verdict_of(failure, label_, host_), true);
+  }
+  if (hangup_) return close();
+  if (!idle_ && session_->idle() && running_.empty()) {
+    idle_ = true;
+    idle_since_ = os::monotonic_now();
+    owner_.became_idle(*this);
+    if (gone_) return;
+  }
+  watch(progress);
+}
+
+// Bytes alone do not move the deadline, or a server could hold a job for ever by a reply that never ends. Answers to
+// pipelined RCPTs are the exception: each has its time, and the session has nothing to say before the last.
+void Connection::watch(bool progress) {
+  const smtp::Stage stage = transfer_ ? smtp::Stage::kDataXfer : session_->stage();
+  if (!progress && stage == watched_ && stage != smtp::Stage::kRcpt) return;
+  watched_ = stage;
+  stream_->set_deadline(around_.config.patience(stage));
+}
+
+void Connection::close() {
+  util::ensure(running_.empty(), "a connection was closed with jobs on it");
+  gone_ = true;
+  stream_.reset();
+  owner_.closed(*this);
+}
+
+}  // namespace hikyaku::smtp_client

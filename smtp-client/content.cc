@@ -1,0 +1,90 @@
+// Reading and checking content.
+#include "smtp-client/content.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <span>
+
+#include "queue/log_format.h"
+
+namespace hikyaku::smtp_client {
+
+namespace {
+
+constexpr uint64_t kReadWhole = 1 << 20;  // a record up to here is read at once
+constexpr size_t kBlock = 256 << 10;
+
+bool pread_all(int fd, std::span<char> into, uint64_t offset) {
+  size_t got = 0;
+  while (got < into.size()) {
+    const ssize_t n = ::pread(fd, into.data() + got, into.size() - got, static_cast<off_t>(offset + got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    got += static_cast<size_t>(n);
+  }
+  return true;
+}
+
+}  // namespace
+
+int Segments::descriptor(const queue::Place& place) const {
+  const auto found = open_.find(place.segment);
+  return found != open_.end() && found->second.nonce == place.nonce ? found->second.fd.get() : -1;
+}
+
+std::span<char> Segments::buffer(size_t size) {
+  if (buffer_.size() < size) buffer_.resize(size);
+  return {buffer_.data(), size};
+}
+
+util::Result<std::string_view> ContentReader::next() {
+  const int fd = segments_.descriptor(place_);
+  if (fd < 0) return damaged();
+  const uint64_t record = queue::kRecordHeaderSize + place_.envelope_length + place_.content_length;
+  return record <= kReadWhole ? whole(fd) : block(fd);
+}
+
+// Header, envelope and content with one system call.
+util::Result<std::string_view> ContentReader::whole(int fd) {
+  if (std::exchange(begun_, true)) return std::string_view();
+  const size_t head = queue::kRecordHeaderSize + place_.envelope_length;
+  const std::span<char> record = segments_.buffer(head + place_.content_length);
+  if (!pread_all(fd, record, place_.offset)) return damaged();
+  const std::string_view bytes(record.data(), record.size());
+  const std::string_view header_bytes = bytes.substr(0, queue::kRecordHeaderSize);
+  const auto header = queue::parse_record_header(header_bytes, place_.nonce);
+  if (!header || header->id != id_ || header->envelope_length != place_.envelope_length ||
+      header->content_length != place_.content_length)
+    return damaged();
+  if (!queue::is_head_whole(header_bytes, bytes.substr(queue::kRecordHeaderSize, place_.envelope_length)))
+    return damaged();
+  const std::string_view content = bytes.substr(head);
+  queue::ContentCheck check(header->content_length, header->content_crc);
+  check.extend(content);
+  if (!check.intact()) return damaged();
+  return content;
+}
+
+util::Result<std::string_view> ContentReader::block(int fd) {
+  if (!std::exchange(begun_, true)) {
+    auto check = queue::check_content(fd, id_, place_);
+    if (!check) return damaged();
+    check_ = *check;
+  }
+  const std::span<char> buffer = segments_.buffer(kBlock);
+  const auto length = queue::read_content(fd, place_, read_, buffer);
+  if (!length) return damaged();
+  const std::string_view piece(buffer.data(), *length);
+  check_.extend(piece);
+  read_ += piece.size();
+  if (piece.empty() && !check_.intact()) return damaged();
+  return piece;
+}
+
+std::unexpected<util::Error> ContentReader::damaged() const {
+  return util::temporary(fmt::format("queue file damaged at {}:{}", place_.segment, place_.offset));
+}
+
+}  // namespace hikyaku::smtp_client

@@ -1,0 +1,124 @@
+// A stranger's text made fit for a report.
+#include "bounce/field_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "util/text.h"
+
+namespace hikyaku::bounce {
+namespace {
+
+constexpr size_t kColumns = 72;
+constexpr std::string_view kCutMark = "...";
+
+struct Character {
+  char32_t code;
+  size_t length;  // bytes
+};
+
+// The UTF-8 character (RFC 3629) at the front of `text`; nothing when there is none: overlong, a surrogate, cut off.
+std::optional<Character> first_character(std::string_view text) {
+  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return Character{lead, 1};
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return std::nullopt;
+  char32_t code = lead & (0xFF >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return std::nullopt;
+    code = (code << 6) | (byte(i) & 0x3F);
+  }
+  const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+  const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
+  if (overlong || surrogate || code > 0x10FFFF) return std::nullopt;
+  return Character{code, length};
+}
+
+// U+0080 to U+009F are controls too, and U+2028, U+2029 end lines for some readers.
+constexpr bool is_control(char32_t code) {
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029;
+}
+
+std::string clean(std::string_view text, size_t limit, bool ascii_only) {
+  std::string out;
+  size_t cut = 0;  // the last place between characters where the mark still fits
+  text = util::trim(text);
+  while (!text.empty() && out.size() <= limit) {
+    if (out.size() + kCutMark.size() <= limit) cut = out.size();
+    const std::optional<Character> next = first_character(text);
+    const std::string_view bytes = text.substr(0, next ? next->length : 1);
+    text.remove_prefix(bytes.size());
+    if (util::is_space(bytes[0])) {
+      if (!out.ends_with(' ')) out += ' ';
+    } else if (!next || is_control(next->code) || (ascii_only && next->code > 0x7F)) {
+      out += '?';
+    } else {
+      out += bytes;
+    }
+  }
+  if (out.size() > limit) out.replace(cut, std::string::npos, kCutMark);
+  return out;
+}
+
+std::optional<char> hex_pair(std::string_view text) {
+  const auto digit = [](char c) {
+    if (util::is_digit(c)) return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  };
+  if (text.size() < 2 || digit(text[0]) < 0 || digit(text[1]) < 0) return std::nullopt;
+  return static_cast<char>(digit(text[0]) * 16 + digit(text[1]));
+}
+
+}  // namespace
+
+std::string one_line(std::string_view text, size_t limit) { return clean(text, limit, false); }
+
+std::string ascii_line(std::string_view text, size_t limit) { return clean(text, limit, true); }
+
+bool has_eight_bit(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) > 127; });
+}
+
+std::string decode_xtext(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const std::optional<char> decoded = text[i] == '+' ? hex_pair(text.substr(i + 1)) : std::nullopt;
+    out += decoded.value_or(text[i]);
+    if (decoded) i += 2;
+  }
+  return out;
+}
+
+std::string typed_address(std::string_view address) {
+  std::string line = one_line(address);
+  if (!has_eight_bit(line)) return "rfc822; " + line;
+  std::string out = "utf-8; ";
+  for (std::string_view rest = line; !rest.empty();) {
+    const Character next = first_character(rest).value_or(Character{'?', 1});
+    const bool plain = next.code > ' ' && next.code < 127 && next.code != '\\' && next.code != '+' && next.code != '=';
+    if (out.size() > kLongestText) return out.append(kCutMark);
+    out += plain ? std::string(1, static_cast<char>(next.code))
+                 : fmt::format("\\x{{{:X}}}", static_cast<uint32_t>(next.code));
+    rest.remove_prefix(next.length);
+  }
+  return out;
+}
+
+void append_wrapped(std::string& out, std::string_view indent, std::string_view text) {
+  size_t column = 0;
+  for (const std::string_view word : util::split(text, " ")) {
+    if (column > 0 && column + 1 + word.size() > kColumns) {
+      out += "\r\n";
+      column = 0;
+    }
+    const std::string_view before = column == 0 ? indent : " ";
+    out.append(before).append(word);
+    column += before.size() + word.size();
+  }
+  out += "\r\n";
+}
+
+}  // namespace hikyaku::bounce

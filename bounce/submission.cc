@@ -1,0 +1,94 @@
+// From qmgr's word to cleanup's.
+#include "bounce/submission.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "queue/place.h"
+#include "queue/record_reader.h"
+
+namespace hikyaku::bounce {
+
+namespace {
+
+constexpr int64_t kMicroseconds = 1'000'000;
+
+// RFC 3464 section 2.3.6 wants the server's own words: of "host h[a] said: 550 5.1.1 … (in reply to RCPT TO command)",
+// as the log has it, only what stands between.
+std::string_view reply_in(std::string_view logged) {
+  for (const std::string_view introduction : {"] said: ", "] refused to talk to me: "}) {
+    const size_t at = logged.find(introduction);
+    if (!logged.starts_with("host ") || at == logged.npos) continue;
+    const std::string_view reply = logged.substr(at + introduction.size());
+    return reply.ends_with(" command)") ? reply.substr(0, reply.rfind(" (in reply to ")) : reply;
+  }
+  return logged;
+}
+
+ReportFacts facts_of(const Config& config, const ipc::MakeReport& ask, const queue::Envelope& envelope) {
+  ReportFacts facts;
+  facts.our_name = config.our_name;
+  facts.queue_id = queue::to_text(ask.id);
+  facts.sender = ask.sender;
+  facts.envelope_id = ask.envelope_id;
+  facts.arrival = ask.arrival;
+  facts.format = config.format;
+  facts.size_limit = config.size_limit;
+  facts.headers_only = envelope.return_content == "HDRS";
+  facts.smtputf8 = envelope.smtputf8;
+  for (const ipc::FailedRecipient& failed : ask.recipients) {
+    facts.recipients.push_back({.address = std::string(failed.address),
+                                .original_recipient = std::string(failed.original_recipient),
+                                .status = std::string(failed.status),
+                                .remote_mta = std::string(failed.remote_mta),
+                                .reason = std::string(failed.remote_mta.empty() ? failed.text : reply_in(failed.text)),
+                                .last_attempt = failed.last_attempt * kMicroseconds,
+                                .expired = failed.expired});
+  }
+  return facts;
+}
+
+queue::Envelope envelope_of(const Report& report, std::string_view sender, int64_t now) {
+  queue::Envelope envelope;
+  // RFC 5321 section 4.5.5: from nobody, so that a report never causes another one.
+  envelope.sender = "";
+  envelope.recipients.push_back({std::string(sender), {}, 0});
+  envelope.arrival = now;
+  envelope.listener = "bounce";
+  envelope.eight_bit = report.eight_bit;
+  envelope.smtputf8 = report.smtputf8;
+  return envelope;
+}
+
+}  // namespace
+
+util::Result<Original> read_original(int fd, queue::QueueId id, const queue::Place& place, size_t size_limit) {
+  auto head = queue::read_head(fd, id, place);
+  if (!head) return std::unexpected(head.error());
+  Original original{std::move(head->envelope), {}};
+  original.content.resize(std::min<uint64_t>(place.content_length, size_limit + 1));
+  const auto length = queue::read_content(fd, place, 0, original.content);
+  if (!length) return std::unexpected(length.error());
+  original.content.resize(*length);
+  if (original.content.size() < place.content_length) return original;
+  head->check.extend(original.content);
+  if (!head->check.intact()) original.content.clear();
+  return original;
+}
+
+Submission make_submission(const Config& config, const ipc::MakeReport& ask, const Original& original, int64_t now,
+                           int utc_offset) {
+  ReportFacts facts = facts_of(config, ask, original.envelope);
+  facts.now = now;
+  facts.utc_offset = utc_offset;
+  Report report = make_report(facts, original.content);
+  Submission made;
+  if (report.content.starts_with('.') || report.content.find("\n.") != std::string::npos)
+    made.flags |= queue::kHasDotLine;
+  if (report.eight_bit) made.flags |= queue::kEightBit;
+  queue::append_envelope(envelope_of(report, ask.sender, now), made.envelope);
+  made.content = std::move(report.content);
+  return made;
+}
+
+}  // namespace hikyaku::bounce

@@ -1,0 +1,161 @@
+// queue list, show, retry, delete; flush.
+#include "ctl/queue.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <iterator>
+#include <utility>
+
+#include "ctl/ask.h"
+#include "ctl/installation.h"
+#include "ctl/queue_listing.h"
+#include "os/unique_fd.h"
+#include "queue/record_reader.h"
+#include "util/error.h"
+#include "util/text.h"
+
+namespace hikyaku::ctl {
+
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(60);  // a durable answer may wait for a slow disk
+constexpr size_t kIdsAtOnce = 10000;
+
+std::string read_standard_input() {
+  std::string text;
+  std::array<char, 65536> bytes;
+  size_t length;
+  while ((length = std::fread(bytes.data(), 1, bytes.size(), stdin)) > 0) text.append(bytes.data(), length);
+  return text;
+}
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+std::string messages(uint64_t count) { return fmt::format("{} message{}", count, count == 1 ? "" : "s"); }
+
+}  // namespace
+
+ipc::Selection selection_of(const Chosen& chosen, std::string_view standard_input) {
+  ipc::Selection selection{false, {}, chosen.sender, chosen.recipient, chosen.domain};
+  const bool filtered = !chosen.sender.empty() || !chosen.recipient.empty() || !chosen.domain.empty();
+  if (chosen.ids.empty() && !filtered)
+    throw Failure{util::kExitUsage, "which messages? Name IDs, ALL, - for standard input, or a filter"};
+  selection.all = chosen.ids.empty();
+  for (const std::string& id : chosen.ids) {
+    if (id == "ALL")
+      selection.all = true;
+    else if (id == "-")
+      for (const auto piece : util::split(standard_input, " \t\r\n")) selection.ids.emplace_back(piece);
+    else
+      selection.ids.push_back(id);
+  }
+  if (selection.all) selection.ids.clear();
+  return selection;
+}
+
+std::string acted_text(ipc::Verb verb, bool dry_run, const ipc::Acted& acted) {
+  constexpr std::array<const char*, 5> kDone = {"will be tried now", "deleted", "put on hold", "released", "expired"};
+  constexpr std::array<const char*, 5> kWould = {"would be tried", "would be deleted", "would be put on hold",
+                                                 "would be released", "would expire"};
+  const auto& words = dry_run ? kWould : kDone;
+  std::string text = fmt::format("{} {}\n", messages(acted.count), words[static_cast<size_t>(verb)]);
+  if (acted.on_the_wire > 0)
+    text += fmt::format("{} of them being delivered right now: may still arrive\n", acted.on_the_wire);
+  return text;
+}
+
+int list_queue(const std::string& config_directory, const Chosen& filters, bool json) {
+  enter_queue_directory(config_directory);
+  Question question("private/qmgr", "qmgr");
+  Listing listing(local_time);
+  const ipc::Selection selection{true, {}, filters.sender, filters.recipient, filters.domain};
+  question.ask(ipc::ListQueue{selection}, kPatience, [&](ipc::Frame& frame) {
+    if (frame.type == ipc::EndOfList::kType) return Next::kDone;
+    ipc::QueueEntry entry;
+    if (frame.type != ipc::QueueEntry::kType || !ipc::decode_all(frame.payload, entry)) return Next::kMalformed;
+    print(json ? json_line(entry) + "\n" : listing.entry(entry));
+    return Next::kMore;
+  });
+  if (!json) print(listing.end());
+  return 0;
+}
+
+int act(const std::string& config_directory, ipc::Verb verb, const Chosen& chosen, bool dry_run) {
+  const bool reads = std::ranges::find(chosen.ids, "-") != chosen.ids.end();
+  ipc::Selection selection = selection_of(chosen, reads ? read_standard_input() : "");
+  enter_queue_directory(config_directory);
+  Question question("private/qmgr", "qmgr");
+  ipc::Acted total;
+  const std::vector<std::string> ids = std::exchange(selection.ids, {});
+  size_t next = 0;
+  while (selection.all || next < ids.size()) {
+    const size_t end = std::min(next + kIdsAtOnce, ids.size());
+    selection.ids.assign(ids.begin() + static_cast<long>(next), ids.begin() + static_cast<long>(end));
+    auto acted = question.ask_for<ipc::Acted>(ipc::Act{verb, dry_run, selection}, kPatience);
+    total.count += acted.count;
+    total.on_the_wire += acted.on_the_wire;
+    std::ranges::move(acted.unknown, std::back_inserter(total.unknown));
+    next = end;
+    if (selection.all) break;
+  }
+  print(acted_text(verb, dry_run, total));
+  for (const std::string& id : total.unknown)
+    std::fprintf(stderr, "hikyaku: %s: no such message in the queue\n", util::escape_for_log(id).c_str());
+  return total.unknown.empty() ? 0 : util::kExitData;
+}
+
+int flush(const std::string& config_directory) {
+  return act(config_directory, ipc::Verb::kRetry, Chosen{{"ALL"}, {}, {}, {}}, false);
+}
+
+namespace {
+
+void print_content(int fd, const ipc::MessageShown& shown, queue::ContentCheck check, Parts parts) {
+  ContentParts chosen(parts.header, parts.body);
+  std::array<char, 65536> buffer;
+  for (uint64_t offset = 0; offset < shown.place.content_length;) {
+    const auto length = queue::read_content(fd, shown.place, offset, buffer);
+    if (!length) throw Failure{util::kExitTryAgain, length.error().text};
+    if (*length == 0) break;
+    const std::string_view bytes(buffer.data(), *length);
+    check.extend(bytes);
+    print(chosen.receive(bytes));
+    offset += *length;
+  }
+  print(chosen.end());
+  if (!check.intact()) throw Failure{util::kExitSoftware, "the content is not what was accepted: the log is damaged"};
+}
+
+}  // namespace
+
+int show_message(const std::string& config_directory, const std::string& id, Parts parts, bool json) {
+  enter_queue_directory(config_directory);
+  Question question("private/qmgr", "qmgr");
+  ipc::MessageShown shown;
+  os::UniqueFd segment;
+  question.ask(ipc::ShowMessage{id}, kPatience, [&](ipc::Frame& frame) {
+    if (frame.type != ipc::MessageShown::kType || !ipc::decode_all(frame.payload, shown)) return Next::kMalformed;
+    if (!frame.descriptors.empty()) segment = std::move(frame.descriptors.front());
+    return Next::kDone;
+  });
+  const std::string name = util::escape_for_log(id);
+  if (!shown.found) throw Failure{util::kExitData, name + ": no such message in the queue"};
+  if (json) {
+    print(json_line(shown.entry) + "\n");
+    return 0;
+  }
+  if (!segment) throw Failure{util::kExitSoftware, "qmgr has not passed the message"};
+  const auto head = queue::read_head(segment.get(), shown.id, shown.place);
+  if (!head) throw Failure{head.error().permanent ? util::kExitSoftware : util::kExitTryAgain, head.error().text};
+  if (parts.envelope) print(envelope_text(shown.entry, head->envelope, local_time));
+  if (!parts.header && !parts.body) return 0;
+  if (parts.envelope) print(fmt::format("*** MESSAGE CONTENTS {}/{} ***\n", shown.entry.queue_name, name));
+  print_content(segment.get(), shown, head->check, parts);
+  if (parts.envelope) print(fmt::format("*** MESSAGE FILE END {}/{} ***\n", shown.entry.queue_name, name));
+  return 0;
+}
+
+}  // namespace hikyaku::ctl

@@ -1,0 +1,1 @@
+$(eval $(call unit_tests,ctl))

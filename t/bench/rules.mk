@@ -1,0 +1,2 @@
+$(eval $(call bench_program,source))
+$(eval $(call bench_program,sink))

@@ -85,6 +85,7 @@ void Deliveries::make_ready(Message& message, const std::vector<uint32_t>& recip
 }
 
 void Deliveries::wake(Time now) {
+  scheduler_.forget_idle(relay_);
   // A time is exact in memory and rounded up to a second where it is kept and shown.
   const int64_t second = std::chrono::ceil<std::chrono::seconds>(now).time_since_epoch().count();
   for (size_t n = 0; n < kWakesPerTurn && !wakes_.empty() && wakes_.begin()->first <= now; ++n) {
@@ -144,9 +145,9 @@ std::optional<Deliveries::Outgoing> Deliveries::next_report() {
   return std::nullopt;
 }
 
-uint64_t Deliveries::adopt(const ipc::InHand& in_hand) {
+bool Deliveries::adopt(const ipc::InHand& in_hand) {
   Message* message = ledger_.find(in_hand.id);
-  if (message == nullptr) return 0;
+  if (message == nullptr || in_hand.job == 0 || jobs_.contains(in_hand.job)) return false;
   Job job{.id = in_hand.id, .recipients = {}};
   for (const uint32_t index : in_hand.recipients) {
     if (index >= message->recipients.size()) continue;
@@ -155,9 +156,10 @@ uint64_t Deliveries::adopt(const ipc::InHand& in_hand) {
     state.step = Step::kInHand;
     job.recipients.push_back(index);
   }
-  const uint64_t number = ++last_job_;
-  jobs_.emplace(number, std::move(job));
-  return number;
+  // Numbers begin at the time of qmgr's start, so those of a former one are lower, unless the clock was set back.
+  last_job_ = std::max(last_job_, in_hand.job);
+  jobs_.emplace(in_hand.job, std::move(job));
+  return true;
 }
 
 std::optional<Job> Deliveries::end_job(uint64_t number, Scheduler::Ended how) {
@@ -177,9 +179,8 @@ void Deliveries::answered(const ipc::Results& results, Time now) {
   const auto job = end_job(results.job, reached ? Scheduler::Ended::kAnswered : Scheduler::Ended::kUnreachable);
   if (Message* message = ledger_.find(results.id))  // else it was deleted meanwhile
     for (const ipc::RecipientResult& result : results.recipients) take_result(*message, result, now);
-  // A recipient that the answer leaves out must not stay in a hand that holds nothing. (Jobs of a former qmgr are told
-  // apart by their message only: there the answer may have been to another job.)
-  if (job && job->destination != nullptr) take_back(*job, now);
+  // A recipient that the answer leaves out must not stay in a hand that holds nothing.
+  if (job) take_back(*job, now);
   if (Message* message = ledger_.find(results.id)) settle(*message);
 }
 
@@ -237,7 +238,8 @@ void Deliveries::settle(Message& message) {
   bool moving = false, report = false;
   for (uint32_t index = 0; index < message.recipients.size(); ++index) {
     RecipientState& state = message.recipients[index];
-    moving = moving || state.step == Step::kReady || state.step == Step::kInHand || state.step == Step::kReporting;
+    moving = moving || (state.step == Step::kReady && !message.held) || state.step == Step::kInHand ||
+             state.step == Step::kReporting;
     if (state.step != Step::kReportDue) continue;
     if (wants_report(message, state))
       report = true;
@@ -291,7 +293,9 @@ bool Deliveries::is_on_the_wire(const Message& message) const { return message.c
 void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
   std::vector<uint32_t> waiting;
   for (uint32_t index = 0; index < message.recipients.size(); ++index)
-    if (message.recipients[index].step == Step::kWaiting) waiting.push_back(index);
+    if (message.recipients[index].step == Step::kWaiting ||
+        (message.held && message.recipients[index].step == Step::kReady))
+      waiting.push_back(index);
   switch (verb) {
     case ipc::Verb::kRetry:
       if (!message.held && !waiting.empty()) make_ready(message, waiting, Lane::kRetry, now);

@@ -50,9 +50,9 @@ class Deliveries {
   // The next message whose sender is to be told, for bounce.
   std::optional<Outgoing> next_report();
 
-  // What a worker has in hand from a former qmgr: not to be handed out again. Returns the job's number, 0 when the
-  // message is unknown.
-  uint64_t adopt(const ipc::InHand& in_hand);
+  // What a worker has in hand from a former qmgr: not to be handed out again, and answered under its old number. False
+  // when the message, or such a job, is not known.
+  bool adopt(const ipc::InHand& in_hand);
   void answered(const ipc::Results& results, Time now);
   void report_stored(uint64_t number, queue::QueueId report);
   // No attempt was made, or nobody knows: the recipients are ready again, in front of their lane.

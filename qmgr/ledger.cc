@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "queue/journal_reader.h"
 #include "queue/record_reader.h"
@@ -62,7 +63,13 @@ util::Result<void> Ledger::bring_back(queue::QueueId id, const queue::Place& pla
   os::UniqueFd& fd = open_[place.segment];
   if (!fd) {
     auto opened = log_.open_segment(place.segment);
-    if (!opened) return std::unexpected(opened.error());
+    if (!opened) {
+      auto existing = log_.segments();
+      const bool is_there = !existing || std::ranges::find(*existing, place.segment) != existing->end();
+      if (is_there) return std::unexpected(opened.error());
+      damage_.push_back(fmt::format("message {} is lost: segment {} is not there", queue::to_text(id), place.segment));
+      return {};
+    }
     fd = std::move(*opened);
   }
   auto head = queue::read_head(fd.get(), id, place);
@@ -95,7 +102,12 @@ void Ledger::apply(Message& message, const queue::JournalRecord& record) {
                           state->remote_mta = done.remote_mta;
                         },
                         [&](const queue::Deferred& deferred) {
-                          for (const uint32_t index : deferred.recipients) {
+                          std::vector<uint32_t> indices = deferred.recipients;
+                          if (indices.empty()) {  // all that are not done
+                            indices.resize(message.recipients.size());
+                            std::iota(indices.begin(), indices.end(), 0u);
+                          }
+                          for (const uint32_t index : indices) {
                             RecipientState* state = recipient(index);
                             if (state == nullptr || state->step == Step::kDone) continue;
                             state->step = Step::kWaiting;

@@ -5,6 +5,12 @@
 
 namespace hikyaku::qmgr {
 
+namespace {
+
+constexpr size_t kManyDestinations = 10000;
+
+}  // namespace
+
 Destination& Scheduler::destination(const NextHop& hop) {
   auto& found = destinations_[to_text(hop)];
   if (!found) found = std::make_unique<Destination>(hop, rule_);
@@ -70,6 +76,14 @@ void Scheduler::ended(Destination& destination, Lane lane, Ended how) {
   if (how == Ended::kAnswered && destination.window_ < rule_.most) ++destination.window_;
   if (how == Ended::kUnreachable) destination.window_ = std::max(1u, destination.window_ / 2);
   list(destination);
+}
+
+void Scheduler::forget_idle(const Destination* keep) {
+  if (destinations_.size() < kManyDestinations) return;
+  std::erase_if(destinations_, [&](const auto& entry) {
+    const Destination& one = *entry.second;
+    return &one != keep && !one.listed_ && one.in_hand_ == 0 && one.first_.empty() && one.retry_.empty();
+  });
 }
 
 }  // namespace hikyaku::qmgr

@@ -75,6 +75,9 @@ class Scheduler {
   void ended(Destination& destination, Lane lane, Ended how);
 
   size_t waiting() const { return waiting_; }
+  // Forgets destinations that have nothing to do, when there are many: without a relayhost every recipient's domain is
+  // one. References to them are void after it, but for the one to `keep`.
+  void forget_idle(const Destination* keep);
 
  private:
   void list(Destination& destination);

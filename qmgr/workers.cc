@@ -29,37 +29,23 @@ bool Workers::on_frame(ipc::Peer& peer, ipc::Frame& frame, Time now, event::Mono
 void Workers::told(Worker& worker, const ipc::Available& available) {
   worker.slots = available.slots;
   for (const ipc::InHand& in_hand : available.in_hand)
-    if (const uint64_t number = deliveries_.adopt(in_hand)) {
-      worker.jobs.insert(number);
-      worker.adopted.emplace(in_hand.id, number);
-    }
-}
-
-// The number by which we know the job; for one of a former qmgr it is found by the message.
-uint64_t Workers::own_number(Worker& worker, uint64_t job, queue::QueueId id) {
-  if (worker.jobs.erase(job) > 0) return job;
-  const auto adopted = worker.adopted.find(id);
-  if (adopted == worker.adopted.end()) return 0;
-  const uint64_t number = adopted->second;
-  worker.adopted.erase(adopted);
-  worker.jobs.erase(number);
-  return number;
+    if (deliveries_.adopt(in_hand)) worker.jobs.insert(in_hand.job);
 }
 
 void Workers::told(Worker& worker, const ipc::Results& results, Time now) {
   worker.answered = std::max(worker.answered, results.number);
   ipc::Results known = results;
-  known.job = own_number(worker, results.job, results.id);
+  if (worker.jobs.erase(results.job) == 0) known.job = 0;  // told a second time, or another's: no job ends by it
   deliveries_.answered(known, now);
 }
 
 void Workers::told(Worker& worker, const ipc::Returned& returned, Time now, event::Monotonic turn) {
   worker.resting_until = turn + kRest;
-  deliveries_.returned(own_number(worker, returned.job, returned.id), now);
+  if (worker.jobs.erase(returned.job) > 0) deliveries_.returned(returned.job, now);
 }
 
 void Workers::told(Worker& worker, const ipc::ReportStored& stored) {
-  deliveries_.report_stored(own_number(worker, stored.job, stored.id), stored.report);
+  if (worker.jobs.erase(stored.job) > 0) deliveries_.report_stored(stored.job, stored.report);
 }
 
 // What it had in hand is lost: nobody knows what came of it, so it is not delivered.
@@ -82,7 +68,7 @@ Workers::Worker* Workers::with_free_slot(ipc::Role role, event::Monotonic turn) 
 
 void Workers::hand_out(event::Monotonic turn) {
   while (Worker* worker = with_free_slot(ipc::Role::kSmtpClient, turn))
-    if (!hand_out_delivery(*worker)) break;
+    if (!hand_out_delivery(*worker, turn)) break;
   while (Worker* worker = with_free_slot(ipc::Role::kBounce, turn))
     if (!hand_out_report(*worker)) break;
 }
@@ -108,13 +94,14 @@ bool Workers::open_for(Worker& worker, uint32_t number, uint64_t nonce) {
   return true;
 }
 
-bool Workers::hand_out_delivery(Worker& worker) {
+bool Workers::hand_out_delivery(Worker& worker, event::Monotonic turn) {
   const auto outgoing = deliveries_.next_delivery();
   if (!outgoing) return false;
   const Message& message = *outgoing->message;
   const Job& job = *outgoing->job;
   if (!open_for(worker, message.place.segment, message.place.nonce)) {
     cannot_open(*outgoing);
+    worker.resting_until = turn + kRest;  // the next file would fail for the same reason
     return true;
   }
   recipients_.clear();

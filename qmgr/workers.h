@@ -35,9 +35,8 @@ class Workers {
     ipc::Peer* peer = nullptr;
     uint32_t slots = 0;
     std::set<uint64_t> jobs;
-    std::multimap<queue::QueueId, uint64_t> adopted;  // jobs of a former qmgr, whose numbers the worker does not know
-    std::set<uint32_t> open;                          // segments that it has
-    uint64_t answered = 0;                            // highest number of a result
+    std::set<uint32_t> open;  // segments that it has
+    uint64_t answered = 0;    // highest number of a result
     uint64_t confirmed = 0;
     event::Monotonic resting_until{};  // after it returned a job: not the same one again at once, for ever
   };
@@ -46,9 +45,8 @@ class Workers {
   void told(Worker& worker, const ipc::Results& results, Time now);
   void told(Worker& worker, const ipc::Returned& returned, Time now, event::Monotonic turn);
   void told(Worker& worker, const ipc::ReportStored& stored);
-  uint64_t own_number(Worker& worker, uint64_t job, queue::QueueId id);
   bool open_for(Worker& worker, uint32_t segment, uint64_t nonce);
-  bool hand_out_delivery(Worker& worker);
+  bool hand_out_delivery(Worker& worker, event::Monotonic turn);
   void cannot_open(const Deliveries::Outgoing& outgoing);
   bool hand_out_report(Worker& worker);
   Worker* with_free_slot(ipc::Role role, event::Monotonic turn);

@@ -18,7 +18,7 @@ bool HeldResults::recorded(uint64_t number) {
 std::vector<ipc::InHand> HeldResults::subjects() const {
   std::vector<ipc::InHand> subjects;
   each([&](const ipc::Results& results) {
-    ipc::InHand& subject = subjects.emplace_back(ipc::InHand{results.id, {}});
+    ipc::InHand& subject = subjects.emplace_back(ipc::InHand{results.id, {}, results.job});
     for (const ipc::RecipientResult& result : results.recipients) subject.recipients.push_back(result.index);
   });
   return subjects;

@@ -21,14 +21,12 @@ class HeldResults {
   // What they speak of, one entry for each.
   std::vector<ipc::InHand> subjects() const;
 
-  // Calls `tell` with each, oldest first, as of a former qmgr: whose jobs they were is nobody's knowledge any more.
+  // Calls `tell` with each, oldest first.
   template <class Tell>
   void each(Tell&& tell) const {
     for (const Held& held : held_) {
       ipc::Results results;
-      if (!ipc::decode_all(held.encoded, results)) continue;
-      results.job = 0;
-      tell(results);
+      if (ipc::decode_all(held.encoded, results)) tell(results);
     }
   }
 

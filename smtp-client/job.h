@@ -16,8 +16,7 @@ struct Job {
   // A copy of qmgr's frame, into which the views of `deliver` point: one allocation for all texts.
   std::string frame;
   ipc::Deliver deliver;
-  uint64_t number = 0;  // ours, unique in this process; qmgr's are not unique over its restarts
-  bool of_former_qmgr = false;
+  uint64_t number = 0;  // ours, unique in this process
   event::Monotonic received{};
   event::Duration waited_before{};  // since qmgr took it up, until it was received
 

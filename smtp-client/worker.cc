@@ -51,7 +51,7 @@ void Worker::qmgr_up(ipc::Channel& channel) {
   available.slots = draining_ ? 0 : config_.slots();
   available.in_hand = held_.subjects();
   for (const auto& [number, job] : in_hand_) {
-    ipc::InHand& entry = available.in_hand.emplace_back(ipc::InHand{job->deliver.id, {}});
+    ipc::InHand& entry = available.in_hand.emplace_back(ipc::InHand{job->deliver.id, {}, job->deliver.job});
     for (const ipc::JobRecipient& recipient : job->deliver.recipients) entry.recipients.push_back(recipient.index);
   }
   channel.send(available);
@@ -62,7 +62,6 @@ void Worker::qmgr_up(ipc::Channel& channel) {
 void Worker::qmgr_down() {
   context_.logger().warning("connection to qmgr lost");
   pool_.return_waiting("qmgr is gone");
-  for (auto& [number, job] : in_hand_) job->of_former_qmgr = true;
 }
 
 bool Worker::on_frame(ipc::Frame& frame) {
@@ -119,7 +118,7 @@ void Worker::finished(std::unique_ptr<Job> job, const AttemptFacts& facts, const
 
 void Worker::tell_result(const Job& job, const AttemptFacts& facts, const std::vector<Verdict>& verdicts) {
   ipc::Results results;
-  results.job = job.of_former_qmgr ? 0 : job.deliver.job;
+  results.job = job.deliver.job;
   results.id = job.deliver.id;
   results.in_doubt = facts.in_doubt;
   results.recipients.reserve(job.deliver.recipients.size());
@@ -152,8 +151,7 @@ void Worker::log_attempt(const Job& job, const AttemptFacts& facts, const ipc::J
 
 void Worker::returned(std::unique_ptr<Job> job, std::string_view reason) {
   in_hand_.erase(job->number);
-  if (ipc::Channel* channel = qmgr_.channel())
-    channel->send(ipc::Returned{job->of_former_qmgr ? 0 : job->deliver.job, job->deliver.id, reason});
+  if (ipc::Channel* channel = qmgr_.channel()) channel->send(ipc::Returned{job->deliver.job, job->deliver.id, reason});
   if (draining_) finish_.schedule();
 }
 

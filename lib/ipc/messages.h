@@ -96,7 +96,8 @@ struct FreeSegment {
 struct InHand {
   queue::QueueId id;
   std::vector<uint32_t> recipients;  // indices in the envelope
-  static constexpr auto fields = std::tuple{&InHand::id, &InHand::recipients};
+  uint64_t job = 0;                  // as the former qmgr numbered it; answered under that number
+  static constexpr auto fields = std::tuple{&InHand::id, &InHand::recipients, &InHand::job};
 };
 struct Available {
   static constexpr uint16_t kType = 20;
@@ -156,7 +157,7 @@ struct RecipientResult {
 struct Results {
   static constexpr uint16_t kType = 24;
   uint64_t number = 0;  // 1, 2, 3 … for each worker process
-  uint64_t job = 0;     // 0: of a former qmgr
+  uint64_t job = 0;
   queue::QueueId id;
   bool in_doubt = false;  // the connection died after the message was sent and before its reply came
   std::vector<RecipientResult> recipients;

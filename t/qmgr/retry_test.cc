@@ -1,4 +1,4 @@
-// The retry rule: the documents' table, its end, what is refused, and clocks that jump.
+// The retry rule: table D1, its end, and clocks that jump.
 #include "qmgr/retry.h"
 
 #include <catch2/catch.hpp>
@@ -30,7 +30,7 @@ std::vector<int64_t> schedule(const RetryRule& rule, microseconds attempt_time =
 
 }  // namespace
 
-TEST_CASE("with the defaults 18 retries come at the documents' times (rows 42-44, table D1)") {
+TEST_CASE("with the defaults 18 retries come at the times of table D1 (rows 42-44)") {
   struct Row {
     uint32_t n;
     int64_t interval, elapsed;
@@ -71,34 +71,6 @@ TEST_CASE("time spent in attempts shifts the schedule (table D1)") {
   CHECK(schedule(RetryRule{}, seconds{481}).size() == 17);
 }
 
-TEST_CASE("rules that cannot work are refused (rows 41, 42; C34; D2)") {
-  const seconds day{86400};
-  const RetryRule good[] = {RetryRule{},
-                            linear(seconds{1}, seconds{2}),
-                            linear(day - seconds{1}, day),
-                            exponential(seconds{0}, seconds{1}, seconds{2}),
-                            exponential(seconds{480}, seconds{-479}, day),
-                            exponential(seconds{1}, day - seconds{2}, day)};
-  for (const RetryRule& rule : good) CHECK_FALSE(check(rule).has_value());
-
-  RetryRule jitter;
-  jitter.jitter_percent = 51;
-  const RetryRule bad[] = {linear(seconds{0}, day),
-                           linear(seconds{-1}, day),
-                           linear(day, day),
-                           exponential(seconds{-1}, seconds{100}, day),
-                           exponential(seconds{240}, seconds{-240}, day),
-                           exponential(seconds{240}, seconds{-241}, day),
-                           exponential(day, seconds{0}, day),
-                           exponential(seconds{1}, day - seconds{1}, day),
-                           exponential(seconds::max(), seconds{1}, day),
-                           exponential(seconds{1}, seconds::min(), day),
-                           RetryRule{seconds{0}},
-                           RetryRule{seconds::max()},
-                           jitter};
-  for (const RetryRule& rule : bad) CHECK(check(rule).has_value());
-}
-
 TEST_CASE("jitter moves a retry by its percentage to either side, and not at all when it is 0") {
   RetryRule rule = linear(seconds{1000}, seconds{86400});
   CHECK(next_attempt(rule, {kQueued, kQueued, 1, 0.0, true}) == kQueued + seconds{1000});
@@ -133,7 +105,6 @@ TEST_CASE("a clock that stands before the arrival neither ends retrying nor lets
 TEST_CASE("the largest numbers do not overflow") {
   const seconds year = std::chrono::hours{365 * 24};
   const RetryRule rule = exponential(year, seconds{1} - year, year);
-  REQUIRE_FALSE(check(rule).has_value());
   CHECK_FALSE(next_attempt(rule, {kQueued, kQueued, UINT32_MAX, 0.99, true}).has_value());
   CHECK_FALSE(next_attempt(rule, {kQueued - seconds{1}, kQueued, UINT32_MAX, 0.99, true}).has_value());
 }

@@ -130,15 +130,28 @@ TEST_CASE("what a worker names as in hand when it comes is not handed out, and i
   Fixture f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit(2);
-  REQUIRE(f.tell(worker, ipc::Available{10, {{id, {0, 1}}}}));
+  REQUIRE(f.tell(worker, ipc::Available{10, {{id, {0, 1}, 7}}}));
   f.workers.hand_out(f.turn);
   CHECK(worker.read().empty());
   REQUIRE(f.tell(worker, ipc::Results{.number = 1,
-                                      .job = 0,
+                                      .job = 7,
                                       .id = id,
                                       .recipients = {{0, ipc::Outcome::kSent, "2.0.0", "mx", "ok"},
                                                      {1, ipc::Outcome::kSent, "2.0.0", "mx", "ok"}}}));
   CHECK(f.queue.ledger().find(id) == nullptr);
+}
+
+TEST_CASE("of two jobs of one message from a former qmgr the unanswered one is ready again when its worker dies") {
+  Fixture f;
+  RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
+  const auto id = f.admit(2);
+  REQUIRE(f.tell(worker, ipc::Available{10, {{id, {0}, 7}, {id, {1}, 8}}}));
+  REQUIRE(f.tell(
+      worker,
+      ipc::Results{.number = 1, .job = 8, .id = id, .recipients = {{1, ipc::Outcome::kSent, "2.0.0", "mx", "ok"}}}));
+  f.workers.on_gone(worker.peer, kNow);
+  CHECK(f.queue.ledger().find(id)->recipients[0].step == Step::kReady);
+  CHECK(f.queue.ledger().find(id)->recipients[1].step == Step::kDone);
 }
 
 TEST_CASE("a failed message goes to bounce and to nobody else, and is gone when the report is stored") {

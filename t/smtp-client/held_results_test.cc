@@ -59,14 +59,14 @@ TEST_CASE("a number that was never given is refused, and nothing is forgotten by
   CHECK(numbers_of(held) == std::vector<uint64_t>{1});
 }
 
-TEST_CASE("the next qmgr is told everything but the job, which it never knew") {
+TEST_CASE("the next qmgr is told everything, the number of its predecessor's job too") {
   HeldResults held;
   auto results = result_for(70, 9, "250 2.0.0 Ok: queued");
   held.add(results);
   size_t told = 0;
   held.each([&](const ipc::Results& again) {
     ++told;
-    CHECK(again.job == 0);
+    CHECK(again.job == results.job);
     CHECK(again.id == queue::QueueId{9});
     REQUIRE(again.recipients.size() == 1);
     CHECK(again.recipients[0].index == 3);

@@ -205,7 +205,7 @@ TEST_CASE("numbers are little-endian, text and lists have a count before them") 
   using namespace std::string_literals;
   CHECK(encoded(Drain{0x01020304}) == "\x04\x03\x02\x01"s);
   CHECK(encoded(CannotRun{"ab", -1}) == "\x02\0\0\0ab\xFF\xFF\xFF\xFF"s);
-  CHECK(encoded(InHand{{1}, {2, 3}}) == "\x01\0\0\0\0\0\0\0\x02\0\0\0\x02\0\0\0\x03\0\0\0"s);
+  CHECK(encoded(InHand{{1}, {2, 3}, 4}) == "\x01\0\0\0\0\0\0\0\x02\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\0\0\0\0"s);
 }
 
 TEST_CASE("a hostile count does not ask for memory that was not sent") {

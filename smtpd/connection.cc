@@ -14,6 +14,9 @@ namespace {
 constexpr event::Duration kTarpit = std::chrono::seconds(1);       // per error beyond the soft limit, as Postfix
 constexpr event::Duration kCloseWithin = std::chrono::seconds(5);  // for the last reply to leave
 
+// Replies that a client may leave unread before it is not listened to any more, bytes.
+constexpr size_t kMostUnread = 64 << 10;
+
 // The actions of one call, for all connections: they are carried out before the next call.
 std::vector<smtp::Action>& out() {
   static std::vector<smtp::Action> actions;
@@ -62,7 +65,7 @@ void Connection::on_bytes(std::string_view bytes) {
   session_.receive(bytes, out());
   act();
   // What a client sends behind a message that is being stored is kept by the session; the rest stays in the kernel.
-  if (session_.waiting() && reading_ && !ended_) {
+  if ((session_.waiting() || stream_.waiting() > kMostUnread) && reading_ && !ended_) {
     stream_.stop_reading();
     reading_ = false;
   }
@@ -75,10 +78,13 @@ void Connection::act() {
     std::visit([this](auto& one) { perform(one); }, action);
   }
   actions.clear();
-  if (!reading_ && !session_.waiting() && !closing_ && !ended_) {
-    reading_ = true;
-    stream_.start_reading();
-  }
+  read_on();
+}
+
+void Connection::read_on() {
+  if (reading_ || session_.waiting() || stream_.waiting() > kMostUnread || closing_ || ended_) return;
+  reading_ = true;
+  stream_.start_reading();
 }
 
 void Connection::perform(smtp::SendReply& reply) { stream_.send(reply.bytes); }
@@ -154,7 +160,7 @@ void Connection::close() {
 // Closing a socket with unread input resets the connection, and the reset can overtake the last reply. So our side
 // is closed first, and the rest when the client closed its own or has had its time.
 void Connection::on_drained() {
-  if (!closing_ || ended_) return;
+  if (!closing_ || ended_) return read_on();
   ::shutdown(stream_.fd(), SHUT_WR);
   if (!reading_) stream_.start_reading();
   reading_ = true;

@@ -45,6 +45,8 @@ class Connection final : public net::StreamHandler {
 
   // Carries out the actions that are in out(), including those that carrying out adds.
   void act();
+  // After stop_reading(): when nothing stands against it any more.
+  void read_on();
   void perform(smtp::SendReply& reply);
   void perform(smtp::AskSender&) {}
   void perform(smtp::AskRecipient&) {}

@@ -1,5 +1,7 @@
 // The event loop of every daemon, over libevent: level-triggered, one thread, and with a notion of a "turn".
 //
+// An object may destroy itself in a callback, as the last thing that it does there: the callback's captures go with it.
+//
 // A turn is one wait and the handling of all that it reported. Work that is cheaper when done once for many
 // (a write per peer, a flush for a group of messages, a write of log lines) is put off to the turn's end.
 #pragma once

@@ -1,4 +1,4 @@
-// What bounce takes from the settings.
+// What bounce is told by main.cf.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ struct Config {
   size_t size_limit = 0;                           // of the returned message, bytes
 };
 
-inline Config config_from(const config::Settings& settings) {
+inline Config read_config(const config::Settings& settings) {
   return {settings.text("myhostname"),
           settings.text("bounce_format") == "simple" ? ReportFormat::kSimple : ReportFormat::kMultipart,
           settings.size("bounce_size_limit")};

@@ -27,15 +27,15 @@ int utc_offset_at(int64_t micros) {
 
 }  // namespace
 
-void Group::refuse(ipc::Peer& from, uint64_t request, uint16_t code, std::string_view enhanced, std::string_view text) {
-  from.channel->send(ipc::Refused{request, code, enhanced, text});
+void Group::refuse(ipc::Peer& from, uint64_t request, const smtp::Reply& reply) {
+  from.channel->send(ipc::Refused{request, static_cast<uint16_t>(reply.code), reply.enhanced, reply.text});
 }
 
 bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit) {
   const auto envelope = queue::parse_envelope(submit.envelope);
   if (!envelope) return false;
   if (!writer_.has_room(submit.envelope.size() + submit.content.size())) {
-    refuse(from, submit.request, 452, "4.3.1", "Insufficient system storage");
+    refuse(from, submit.request, {452, "4.3.1", "Insufficient system storage"});
     return true;
   }
   const ReceivedFacts facts{.helo = envelope->helo,
@@ -51,10 +51,7 @@ bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit
   if (own) policy.received_header = ReceivedHeader::kNone;
   HeaderResult result = apply_header_policy(policy, facts, submit.content);
   if (result.refusal) {
-    const size_t space = result.refusal->text.find(' ');
-    const std::string_view text = result.refusal->text;
-    refuse(from, submit.request, static_cast<uint16_t>(result.refusal->code), text.substr(0, space),
-           space == text.npos ? "" : text.substr(space + 1));
+    refuse(from, submit.request, *result.refusal);
     return true;
   }
   Member& member = members_.emplace_back();
@@ -84,10 +81,9 @@ bool Group::commit(ipc::Appended& appended) {
   } else {
     logger_.error(fmt::format("queue: {} messages could not be stored: {}", members_.size(), flushed.error().text));
     for (const Member& member : members_) {
-      if (writer_.usable())
-        refuse(*member.from, member.request, 451, "4.3.0", "Error: queue file write error");
-      else  // nobody knows what a restart would find: no answer may be given (code 0: hang up)
-        refuse(*member.from, member.request, 0, "", "");
+      // Where nobody knows what a restart would find, the client must get no answer: code 0 says so.
+      const smtp::Reply none, failed{451, "4.3.0", "Error: queue file write error"};
+      refuse(*member.from, member.request, writer_.usable() ? failed : none);
     }
   }
   members_.clear();

@@ -37,7 +37,7 @@ class Group {
     std::string prepend;  // header fields of ours, before the client's content
   };
 
-  void refuse(ipc::Peer& from, uint64_t request, uint16_t code, std::string_view enhanced, std::string_view text);
+  void refuse(ipc::Peer& from, uint64_t request, const smtp::Reply& reply);
 
   queue::LogWriter& writer_;
   log::Logger& logger_;

@@ -50,11 +50,7 @@ std::string loop_mark(std::string_view token, uint64_t count) {
   return mark;
 }
 
-Refusal too_many_hops(std::string_view what) {
-  Refusal refusal;
-  refusal.text.append("5.4.6 Too many hops: ").append(what);
-  return refusal;
-}
+smtp::Reply too_many_hops(const std::string& what) { return {554, "5.4.6", "Too many hops: " + what}; }
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cleanup/received.h"
+#include "smtp/reply.h"
 
 namespace hikyaku::cleanup {
 
@@ -20,17 +21,9 @@ struct HeaderPolicy {
   std::string loop_token;      // opaque, fixed for this instance: letters and digits
 };
 
-// Why a message is not accepted: an SMTP reply, "554 5.4.6 …".
-struct Refusal {
-  int code = 554;
-  std::string text;  // begins with the enhanced status code
-
-  bool operator==(const Refusal&) const = default;
-};
-
 // The new content is `prepend` followed by `keep`. The views point into the content that was given.
 struct HeaderResult {
-  std::optional<Refusal> refusal;  // when set, nothing else is meant
+  std::optional<smtp::Reply> refusal;  // "554 5.4.6 …"; when set, nothing else is meant
   std::string prepend;
   std::vector<std::string_view> keep;  // in order; one piece when nothing is removed
   std::string_view message_id;         // of the first Message-ID field, unescaped; empty when there is none

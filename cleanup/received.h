@@ -36,8 +36,8 @@ struct ReceivedFacts {
 //    by OUR-NAME (OUR-NAME [OUR-ADDRESS]);
 //    Tue, 8 Mar 2016 16:10:36 +0900
 //
-// Mail made on this machine has no `from`. There is neither `with` nor `id`: the documents' form has none, and the log
-// tells both. Valid by the strict grammar of RFC 5322 whatever the facts are: a byte that a name cannot have becomes
+// Mail made on this machine has no `from`. There is neither `with` nor `id`: row 32's form has none, and the log tells
+// both. Valid by the strict grammar of RFC 5322 whatever the facts are: a byte that a name cannot have becomes
 // '?', an overlong name is cut, an empty one is "unknown". The abbreviated form never tells an address: it names a
 // client "unknown" that called itself by an address literal.
 std::string received_header(ReceivedHeader form, const ReceivedFacts& facts);

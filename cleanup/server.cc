@@ -65,11 +65,11 @@ void Server::listen() {
 }
 
 bool Server::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
-  malformed_ = false;
+  bool well_formed = true;
   const bool understood =
       ipc::dispatch<ipc::Submit, ipc::Follow, ipc::FreeSegment>(frame, [&]<class M>(const M& message) {
         if constexpr (std::same_as<M, ipc::Submit>) {
-          take(peer, message);
+          well_formed = take(peer, message);
         } else if constexpr (std::same_as<M, ipc::Follow>) {
           const auto end = writer_->durable_end();
           peer.channel->send(ipc::Appended{end.segment, end.offset, end.segment, end.offset, {}});
@@ -78,21 +78,20 @@ bool Server::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
           context_.logger().warning("queue: " + freed.error().text);
         }
       });
-  return understood && !malformed_;
+  return understood && well_formed;
 }
 
-void Server::take(ipc::Peer& peer, const ipc::Submit& submit) {
-  if (!group_->add(config_, peer, submit)) {
-    malformed_ = true;
-    return;
-  }
-  if (group_->empty()) return;
+// False: the envelope is malformed.
+bool Server::take(ipc::Peer& peer, const ipc::Submit& submit) {
+  if (!group_->add(config_, peer, submit)) return false;
+  if (group_->empty()) return true;
   peer.channel->hold();
   if (std::find(held_.begin(), held_.end(), &peer) == held_.end()) held_.push_back(&peer);
   if (group_->bytes() >= kMostGroupBytes)
     commit();
   else
     commit_.schedule();
+  return true;
 }
 
 void Server::commit() {

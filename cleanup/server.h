@@ -26,7 +26,7 @@ class Server final : public service::Daemon {
   void listen();
   bool on_frame(ipc::Peer& peer, ipc::Frame& frame);
   void on_gone(ipc::Peer& peer);
-  void take(ipc::Peer& peer, const ipc::Submit& submit);
+  bool take(ipc::Peer& peer, const ipc::Submit& submit);
   void commit();
   void tell_followers(const ipc::Appended& appended);
   void background();
@@ -42,7 +42,6 @@ class Server final : public service::Daemon {
   std::vector<ipc::Peer*> followers_;
   event::TurnEnd commit_;
   event::Timer background_;
-  bool malformed_ = false;
   std::optional<ipc::Server> server_;
 };
 

@@ -7,11 +7,14 @@
 #include <utility>
 
 #include "ipc/peer.h"
-#include "net/address.h"
+#include "net/socket.h"
 
 namespace hikyaku::ctl {
 
 namespace {
+
+// A message has many recipients, each with its reason, and comes in one frame.
+constexpr size_t kLongestAnswer = 64 << 20;
 
 os::UniqueFd connect_to(const std::string& path, const std::string& who) {
   auto fd = net::connect_unix(path);
@@ -26,7 +29,7 @@ os::UniqueFd connect_to(const std::string& path, const std::string& who) {
 
 Question::Question(std::string path, std::string who)
     : who_(std::move(who)),
-      channel_(loop_, connect_to(path, who_), *this),
+      channel_(loop_, connect_to(path, who_), *this, {.frame = kLongestAnswer}),
       deadline_(loop_, [this] { fail(util::kExitTryAgain, "does not answer"); }) {
   channel_.send(ipc::hello_of(ipc::Role::kControl));
 }

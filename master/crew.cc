@@ -64,7 +64,7 @@ void Crew::each_child(Visitor&& visit) const {
       for (const auto& child : group->children) visit(*child);
 }
 
-bool Crew::find_failure(const std::vector<std::unique_ptr<Group>>& groups) {
+bool Crew::find_failure(const Groups& groups) {
   for (const auto& group : groups) {
     for (const auto& child : group->children) {
       if (!child->failure()) continue;
@@ -77,7 +77,7 @@ bool Crew::find_failure(const std::vector<std::unique_ptr<Group>>& groups) {
   return false;
 }
 
-bool Crew::all_run(const std::vector<std::unique_ptr<Group>>& groups) {
+bool Crew::all_run(const Groups& groups) {
   return std::ranges::all_of(groups, [](const auto& group) {
     return std::ranges::all_of(group->children, [](const auto& child) { return child->state() == State::kRunning; });
   });
@@ -182,7 +182,7 @@ void Crew::dismiss_fresh() {
 
 void Crew::switch_over() {
   switched_ = true;
-  std::vector<std::unique_ptr<Group>> now;
+  Groups now;
   for (ServicePlan& service : wanted_) {
     const auto same_name = [&](const auto& group) { return group && group->plan.name == service.name; };
     const auto fresh = std::ranges::find_if(fresh_, same_name);

@@ -51,19 +51,20 @@ class Crew {
   std::vector<ipc::ServiceStatus> status() const;
 
  private:
-  using Children = std::vector<std::unique_ptr<Child>>;
+  // The processes of one service.
   struct Group {
     ServicePlan plan;
-    Children children;
+    std::vector<std::unique_ptr<Child>> children;
     uint64_t restarts_before = 0;  // of children that were replaced
     uint64_t generation = 0;
     uint64_t restarts() const;
   };
+  using Groups = std::vector<std::unique_ptr<Group>>;
 
   std::unique_ptr<Group> make_group(ServicePlan plan);
   void introduce(const Group& group, ipc::Channel& channel) const;
-  bool find_failure(const std::vector<std::unique_ptr<Group>>& groups);
-  static bool all_run(const std::vector<std::unique_ptr<Group>>& groups);
+  bool find_failure(const Groups& groups);
+  static bool all_run(const Groups& groups);
   void dismiss_fresh();
   void switch_over();
   template <class Visitor>
@@ -75,10 +76,10 @@ class Crew {
   std::function<void()> changed_;
 
   uint64_t generation_ = 0;
-  std::vector<std::unique_ptr<Group>> groups_;   // in force; a child's callbacks know its group
-  std::vector<std::unique_ptr<Group>> fresh_;    // of a change under way
-  std::vector<std::unique_ptr<Group>> retired_;  // their processes are ending
-  std::vector<ServicePlan> wanted_;              // of a change under way
+  Groups groups_;                    // in force; a child's callbacks know its group
+  Groups fresh_;                     // of a change under way
+  Groups retired_;                   // their processes are ending
+  std::vector<ServicePlan> wanted_;  // of a change under way
   bool changing_ = false, switched_ = false;
   int rank_ = 0;  // that is being started or stopped
   Child::Failure failure_;

@@ -14,6 +14,7 @@
 #include <set>
 
 #include "net/address.h"
+#include "net/socket.h"
 
 namespace hikyaku::master {
 

@@ -17,7 +17,7 @@
 
 namespace hikyaku::master {
 
-// What master.cc's start-up has made before there is a loop.
+// What main.cc has read and opened before there is anything to run.
 struct Prepared {
   std::string config_directory;
   config::Configuration configuration;

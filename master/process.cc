@@ -18,12 +18,13 @@
 #include <string_view>
 #include <vector>
 
+#include "service/service.h"
+
 namespace hikyaku::master {
 
 namespace {
 
-constexpr int kPipe = 3;       // as lib/service expects it
-constexpr int kFailureFd = 4;  // closed by a successful exec
+constexpr int kFailureFd = service::kMasterPipe + 1;  // closed by a successful exec
 constexpr rlim_t kWantedDescriptors = 1 << 20;
 
 constexpr std::string_view kKeptVariables[] = {
@@ -72,7 +73,8 @@ void arrange_descriptors(const Launcher& launcher, int pipe, int failure) {
   const int opened = ::open("/dev/null", O_RDWR);
   const int null = opened < 0 ? -1 : ::fcntl(opened, F_DUPFD, 16);
   ::dup3(high_failure, kFailureFd, O_CLOEXEC);
-  if (high_pipe < 0 || high_failure < 0 || null < 0 || ::dup2(high_pipe, kPipe) < 0 || ::dup2(null, 0) < 0)
+  if (high_pipe < 0 || high_failure < 0 || null < 0 || ::dup2(high_pipe, service::kMasterPipe) < 0 ||
+      ::dup2(null, 0) < 0)
     fail("arrange descriptors");
   for (const int output : {1, 2})
     if (!launcher.keep_output) ::dup2(high_output < 0 ? null : high_output, output);

@@ -1,4 +1,5 @@
-// Making a service process: fork and exec, with a pipe to it. It gives up root's privileges first of all.
+// Making a service process: fork and exec, with a pipe to it. The program itself gives up root's privileges, before all
+// else (service::run).
 #pragma once
 
 #include <sys/types.h>
@@ -23,7 +24,7 @@ util::Result<Owner> find_owner(const std::string& mail_owner);
 
 struct Process {
   pid_t pid = -1;
-  os::UniqueFd pipe;  // our end of a socket pair, non-blocking; the daemon's is its descriptor 3
+  os::UniqueFd pipe;  // our end of a socket pair, non-blocking; the daemon's is service::kMasterPipe
 };
 
 // How all daemons are started. The working directory must be the queue directory.

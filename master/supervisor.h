@@ -25,7 +25,7 @@ enum class Event : uint8_t {
   kStart,      // a process is wanted
   kReady,      // the process said that it does its work
   kExited,     // the process has ended, or could not be made
-  kPauseOver,  // of RestartAfter
+  kPauseOver,  // of kRestartLater
   kHung,       // the process gave no sign of life for too long
   kDrain,      // none is wanted any more; it may finish what it has in hand
   kKill,       // none is wanted any more, at once

@@ -22,7 +22,6 @@ class Follower {
   queue::LogPosition position() const { return position_; }
   // cleanup frees it now, or when it is there again.
   void free_segment(uint32_t number);
-  bool connected() { return cleanup_.channel() != nullptr; }
 
  private:
   void on_up(ipc::Channel& channel);

@@ -12,9 +12,9 @@ namespace hikyaku::qmgr {
 namespace {
 
 constexpr event::Duration kLockRetry = std::chrono::milliseconds(50);
-// What a power loss may forget: completions of so long, hence so many messages sent twice (rule 6 of the queue). It is
-// also how late a retry may start, and how soon a jump of the wall clock is noticed: no timer is set for a retry's
-// time.
+// What a power loss may forget: the completions of so long, and their messages are then sent twice
+// (lib/queue/README.md, "The journal"). It is also how late a retry may start, and how soon a jump of the wall clock is
+// noticed: no timer is set for a retry's time.
 constexpr event::Duration kTick = std::chrono::milliseconds(200);
 
 }  // namespace

@@ -10,7 +10,6 @@ using std::chrono::microseconds;
 using std::chrono::seconds;
 
 constexpr seconds kLongestPeriod = std::chrono::hours{365 * 24};
-constexpr int kMostJitter = 50;
 // Intervals that grow have added up to more than the longest period by then; the bound keeps products in range.
 constexpr int64_t kMostRetries = 10'000;
 
@@ -32,27 +31,6 @@ microseconds with_jitter(const RetryRule& rule, seconds exact, double chance) {
 }
 
 }  // namespace
-
-std::optional<util::Error> check(const RetryRule& rule) {
-  const auto wrong = [](const char* text) { return util::Error{text, true}; };
-  if (rule.period < seconds{1} || rule.period > kLongestPeriod) return wrong("retry_period must be 1s to 365d");
-  if (rule.jitter_percent < 0 || rule.jitter_percent > kMostJitter) return wrong("retry_jitter must be 0 to 50");
-  if (rule.method == RetryMethod::kLinear) {
-    if (rule.a <= seconds{0} || rule.a >= rule.period) {
-      return wrong("retry_a must be above 0 and below retry_period (retry_method = linear)");
-    }
-    return std::nullopt;
-  }
-  // a and b each within the longest period: their sum cannot overflow. With a not negative, the first interval is the
-  // least.
-  if (rule.a < seconds{0}) return wrong("retry_a must not be negative: the intervals would shrink");
-  if (rule.a > kLongestPeriod) return wrong("retry_a must be at most 365d");
-  if (rule.b < -kLongestPeriod || rule.b > kLongestPeriod) return wrong("retry_b must be -365d to 365d");
-  if (rule.a + rule.b <= seconds{0} || rule.a + rule.b >= rule.period) {
-    return wrong("retry_a + retry_b must be above 0 and below retry_period (retry_method = exponential)");
-  }
-  return std::nullopt;
-}
 
 std::optional<Time> next_attempt(const RetryRule& rule, const RetryFacts& facts) {
   const int64_t n = std::clamp<int64_t>(facts.retry, 1, kMostRetries);

@@ -1,11 +1,9 @@
-// When a recipient is tried again after a temporary failure, and when that ends (rows 36, 40-44; C1, C2, C34-C36).
+// When a recipient is tried again after a temporary failure, and when that ends (rows 36, 40-44; C1, C2, C35, C36).
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
-
-#include "util/error.h"
 
 namespace hikyaku::qmgr {
 
@@ -13,7 +11,7 @@ using Time = std::chrono::sys_time<std::chrono::microseconds>;
 
 enum class RetryMethod {
   kLinear,       // row 41: the interval is a
-  kExponential,  // row 42: the interval is a·n + b; the name is the documents', the interval grows by a each time (C1)
+  kExponential,  // row 42: the interval is a·n + b; the name is that of the sources, it grows by a each time (C1)
 };
 
 struct RetryRule {
@@ -26,9 +24,6 @@ struct RetryRule {
   bool operator==(const RetryRule&) const = default;
 };
 
-// What is wrong with a rule, in the words of main.cf's keys; nothing when it may be used.
-std::optional<util::Error> check(const RetryRule& rule);
-
 struct RetryFacts {
   Time now;
   Time queued;          // when the message arrived: the period is the message's,
@@ -38,7 +33,8 @@ struct RetryFacts {
   bool attempted_since_jump = true;
 };
 
-// When the next attempt is due, or nothing: give up now ("retry timeout"). `rule` has passed check().
+// When the next attempt is due, or nothing: give up now ("retry timeout"). `rule` is one that main.cf may have: an
+// interval within the period, no value above a year (lib/config/cross_rules.cc).
 //
 // Given up is when next − queued > period, judged when the retry is planned (row 40; C2); equality still retries. A
 // pass that is skipped because its destination is dead asks with the same `retry` again (C36). A clock that jumped

@@ -1,4 +1,4 @@
-// What smtp-client takes from the settings.
+// What smtp-client is told by main.cf.
 #include "smtp-client/config.h"
 
 #include <sys/socket.h>
@@ -19,7 +19,7 @@ int family_of(const std::vector<std::string>& protocols) {
 
 }  // namespace
 
-Config config_from(const config::Settings& settings) {
+Config read_config(const config::Settings& settings) {
   Config config;
   config.helo_name = settings.text("myhostname");
   config.address_family = family_of(settings.list("inet_protocols"));

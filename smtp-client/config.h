@@ -1,4 +1,4 @@
-// What smtp-client takes from the settings.
+// What smtp-client is told by main.cf.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +30,6 @@ struct Config {
   event::Duration patience(smtp::Stage stage) const;
 };
 
-Config config_from(const config::Settings& settings);
+Config read_config(const config::Settings& settings);
 
 }  // namespace hikyaku::smtp_client

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "net/socket.h"
 #include "os/clock.h"
 #include "smtp-client/verdict.h"
 

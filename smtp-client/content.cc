@@ -2,11 +2,10 @@
 #include "smtp-client/content.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <span>
 
+#include "os/file.h"
 #include "queue/log_format.h"
 
 namespace hikyaku::smtp_client {
@@ -15,17 +14,6 @@ namespace {
 
 constexpr uint64_t kReadWhole = 1 << 20;  // a record up to here is read at once
 constexpr size_t kBlock = 256 << 10;
-
-bool pread_all(int fd, std::span<char> into, uint64_t offset) {
-  size_t got = 0;
-  while (got < into.size()) {
-    const ssize_t n = ::pread(fd, into.data() + got, into.size() - got, static_cast<off_t>(offset + got));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    got += static_cast<size_t>(n);
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -51,7 +39,7 @@ util::Result<std::string_view> ContentReader::whole(int fd) {
   if (std::exchange(begun_, true)) return std::string_view();
   const size_t head = queue::kRecordHeaderSize + place_.envelope_length;
   const std::span<char> record = segments_.buffer(head + place_.content_length);
-  if (!pread_all(fd, record, place_.offset)) return damaged();
+  if (os::read_at(fd, record, place_.offset).value_or(0) < record.size()) return damaged();
   const std::string_view bytes(record.data(), record.size());
   const std::string_view header_bytes = bytes.substr(0, queue::kRecordHeaderSize);
   const auto header = queue::parse_record_header(header_bytes, place_.nonce);

@@ -36,7 +36,6 @@ class Destination final : public ConnectionOwner {
   void add(std::unique_ptr<Job> job);
   // Jobs that have waited long deserve more connections.
   void look_again();
-  bool has_waiting() const { return !waiting_.empty(); }
   // Nothing waits, nothing is open.
   bool unused() const { return waiting_.empty() && connections_.empty() && leaving_.empty() && !looking_up_; }
 

@@ -8,6 +8,6 @@
 int main(int argc, char** argv) {
   using namespace hikyaku;
   return service::run(argc, argv, [](service::Context& context) {
-    return std::make_unique<smtp_client::Worker>(context, smtp_client::config_from(context.settings()));
+    return std::make_unique<smtp_client::Worker>(context, smtp_client::read_config(context.settings()));
   });
 }

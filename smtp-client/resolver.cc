@@ -59,8 +59,7 @@ std::optional<net::Address> numeric(std::string_view name) {
 }  // namespace
 
 Resolver::Resolver(event::Loop& loop, int family)
-    : loop_(loop),
-      family_(family),
+    : family_(family),
       answers_([this] {
         int ends[2] = {-1, -1};
         if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)

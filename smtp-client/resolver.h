@@ -44,7 +44,6 @@ class Resolver {
   void answers_ready();
   void answered(const std::string& name, const Answer& answer);
 
-  event::Loop& loop_;
   int family_;
   // A pair: each thread writes to a duplicate of the first. In this order, because making the second makes both.
   os::UniqueFd threads_end_, answers_;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "config/settings.h"
-#include "net/address.h"
+#include "net/network_list.h"
 #include "smtp/server_session.h"
 
 namespace hikyaku::smtpd {

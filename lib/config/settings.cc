@@ -1,4 +1,5 @@
-// Lookup, expansion and the typed getters.
+// Lookup, expansion and the typed getters. What is wrong with them is found in validation.cc; their bytes for a child
+// process are in snapshot.cc.
 #include "config/settings.h"
 
 #include "config/expansion.h"

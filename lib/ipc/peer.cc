@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "net/address.h"
+#include "net/socket.h"
 #include "os/clock.h"
 
 namespace hikyaku::ipc {

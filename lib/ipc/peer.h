@@ -69,8 +69,6 @@ class Server final : public ChannelHandler {
 
   Server(event::Loop& loop, os::UniqueFd listening, Hello hello, Callbacks callbacks, ChannelLimits limits = {});
 
-  // Takes no new peers; those that are here stay.
-  void stop_listening() { listener_.stop(); }
   // Calls `visit` with every greeted peer.
   template <class Visitor>
   void each(Visitor&& visit) {

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "net/address.h"
+#include "net/socket.h"
 
 namespace hikyaku::net {
 

@@ -71,12 +71,6 @@ class Listener {
  public:
   Listener(event::Loop& loop, os::UniqueFd fd, std::function<void(os::UniqueFd)> accepted);
 
-  void stop() {
-    readable_.disable();
-    rest_.cancel();
-  }
-  int fd() const { return fd_.get(); }
-
  private:
   void accept_some();
 

@@ -1,4 +1,4 @@
-// Whole files.
+// Files.
 #include "os/file.h"
 
 #include <fcntl.h>
@@ -22,6 +22,18 @@ util::Result<std::string> read_file(const std::string& path, size_t limit) {
     bytes.append(chunk, static_cast<size_t>(n));
     if (bytes.size() > limit) return util::permanent(path + ": larger than " + std::to_string(limit) + " bytes");
   }
+}
+
+util::Result<size_t> read_at(int fd, std::span<char> buffer, uint64_t offset) {
+  size_t done = 0;
+  while (done < buffer.size()) {
+    const ssize_t n = ::pread(fd, &buffer[done], buffer.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return util::system_error("read", errno);
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
 }
 
 util::Result<void> write_all(int fd, std::string_view bytes) {

@@ -1,6 +1,8 @@
-// Whole files: read one, replace one so that a crash leaves the old or the new.
+// Files: whole ones (read one, replace one so that a crash leaves the old or the new), and reading at an offset.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -11,6 +13,8 @@ namespace hikyaku::os {
 
 // The bytes of a file of at most `limit` bytes.
 util::Result<std::string> read_file(const std::string& path, size_t limit = 16 << 20);
+// Fills `buffer` from `offset` on, going on after short reads and EINTR; fewer bytes only at the end of the file.
+util::Result<size_t> read_at(int fd, std::span<char> buffer, uint64_t offset);
 // Writes all, going on after short writes and EINTR.
 util::Result<void> write_all(int fd, std::string_view bytes);
 // Same at an offset.

@@ -41,15 +41,7 @@ util::Result<os::UniqueFd> RealDisk::open(const std::string& path, Access access
 }
 
 util::Result<size_t> RealDisk::pread(int fd, std::span<char> buffer, uint64_t offset) {
-  size_t done = 0;
-  while (done < buffer.size()) {
-    const auto rest = buffer.subspan(done);
-    const ssize_t n = retried([&] { return ::pread(fd, rest.data(), rest.size(), static_cast<off_t>(offset + done)); });
-    if (n < 0) return util::system_error("read", errno);
-    if (n == 0) break;
-    done += static_cast<size_t>(n);
-  }
-  return done;
+  return os::read_at(fd, buffer, offset);
 }
 
 util::Result<size_t> RealDisk::pwritev(int fd, std::span<const iovec> pieces, uint64_t offset) {

@@ -71,6 +71,9 @@ class RealDisk : public Disk {
 util::Result<void> write_fully(Disk& disk, int fd, std::span<iovec> pieces, uint64_t offset);
 util::Result<void> write_fully(Disk& disk, int fd, std::string_view bytes, uint64_t offset);
 
+// Before the number of a file that is not finished: a crash leaves it, and the next start removes it.
+inline constexpr std::string_view kUnfinishedPrefix = "new-";
+
 // Files with a number are named by it in ten digits after `prefix`, so that names sort as numbers do.
 std::string numbered_name(std::string_view prefix, uint32_t number);
 // Nothing for any other name.

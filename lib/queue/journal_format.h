@@ -62,14 +62,15 @@ struct Held {
   bool operator==(const Held&) const = default;
 };
 
-// cleanup has acknowledged a report on these recipients.
+// These recipients' failure needs no report any more: cleanup has stored one, or none is wanted.
 struct BounceSent {
   QueueId id;
   std::vector<uint32_t> recipients;
   bool operator==(const BounceSent&) const = default;
 };
 
-// Reclaim copied the message; the old place may be freed once this is durable.
+// Where a living message stands. So a file begins with its messages, and so the checkpoint passes those that the log
+// told of before it: once this is durable, the message is found by its place and not by reading the log again.
 struct Moved {
   QueueId id;
   Place place;

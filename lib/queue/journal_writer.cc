@@ -6,7 +6,6 @@
 namespace hikyaku::queue {
 namespace {
 
-constexpr std::string_view kUnfinishedPrefix = "new-";
 // So that completions still find space on a full disk.
 constexpr uint64_t kReserve = 1 << 20;
 

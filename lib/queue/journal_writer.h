@@ -30,8 +30,8 @@ class JournalWriter {
   util::Result<void> sync();
 
   // Starts a new file with `alive`, all that must be known after a restart; it takes the place of all earlier files and
-  // of whatever was appended, and is durable on return. After a failure the
-  // old file goes on, unless the new one may already be found by a restart: then not usable().
+  // of whatever was appended, and is durable on return. After a failure the old file goes on, unless the new one may
+  // already be found by a restart: then not usable().
   util::Result<void> rotate(std::span<const JournalRecord> alive);
 
   // After a failed write or sync the file's end is not known: only rotate() helps, the other calls repeat the error.

@@ -59,7 +59,7 @@ class LogWriter {
   // What readers may believe: all before it is mail, and stays. A failed flush adds nothing to it.
   LogPosition durable_end() const { return durable_end_; }
 
-  // Whether `bytes` more, the sum of all messages being received with their envelopes, are certain to find space: else
+  // Whether a message of `bytes`, its envelope included, is certain to find space beside those of the group: else
   // 452 4.3.1.
   bool has_room(uint64_t bytes);
   // Makes and fills spare segments, a small slice a call; for idle moments. True while there is more to do.

@@ -1,30 +1,15 @@
 // Reading one record.
 #include "queue/record_reader.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <string>
 
+#include "os/file.h"
 #include "queue/crc32c.h"
 #include "queue/log_format.h"
 
 namespace hikyaku::queue {
 namespace {
-
-// Fewer bytes only at the end of the file.
-util::Result<size_t> read_at(int fd, std::span<char> buffer, uint64_t offset) {
-  size_t done = 0;
-  while (done < buffer.size()) {
-    const ssize_t n = ::pread(fd, &buffer[done], buffer.size() - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return util::system_error("read the log", errno);
-    if (n == 0) break;
-    done += static_cast<size_t>(n);
-  }
-  return done;
-}
 
 std::string where(const Place& place) {
   return "segment " + std::to_string(place.segment) + ", offset " + std::to_string(place.offset);
@@ -38,8 +23,8 @@ struct CheckedHead {
 util::Result<CheckedHead> read_checked(int fd, QueueId id, const Place& place) {
   CheckedHead head;
   head.bytes.resize(kRecordHeaderSize + place.envelope_length);
-  auto read = read_at(fd, head.bytes, place.offset);
-  if (!read) return std::unexpected(read.error());
+  auto read = os::read_at(fd, head.bytes, place.offset);
+  if (!read) return util::temporary(where(place) + ": " + read.error().text);
   if (*read < head.bytes.size()) return util::permanent(where(place) + ": the segment ends before the record does");
   const auto header = parse_record_header(head.bytes, place.nonce);
   const bool same = header && header->id == id && header->envelope_length == place.envelope_length &&
@@ -76,7 +61,9 @@ util::Result<size_t> read_content(int fd, const Place& place, uint64_t offset, s
   if (offset >= place.content_length) return size_t{0};
   const uint64_t length = std::min<uint64_t>(buffer.size(), place.content_length - offset);
   const uint64_t start = place.offset + kRecordHeaderSize + place.envelope_length;
-  return read_at(fd, buffer.first(length), start + offset);
+  auto read = os::read_at(fd, buffer.first(length), start + offset);
+  if (!read) return util::temporary(where(place) + ": " + read.error().text);
+  return read;
 }
 
 }  // namespace hikyaku::queue

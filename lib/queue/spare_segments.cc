@@ -7,7 +7,6 @@ namespace hikyaku::queue {
 namespace {
 
 constexpr std::string_view kSparePrefix = "spare-";
-constexpr std::string_view kUnfinishedPrefix = "new-";
 constexpr uint64_t kSlice = 256 << 10;  // about 100 µs
 
 const std::string& zeros() {

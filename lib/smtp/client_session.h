@@ -62,6 +62,7 @@ struct DeliveryResult {
 };
 
 // Actions, to be carried out in their order. Sends of one call belong into one write.
+
 struct Send {
   std::string bytes;
   bool operator==(const Send&) const = default;
@@ -118,7 +119,6 @@ class ClientSession {
   bool closed() const { return closed_; }
   bool idle() const { return stage() == Stage::kIdle; }
   bool offers_pipelining() const { return pipelining_; }
-  bool offers_eight_bit_mime() const { return eight_bit_mime_; }
   uint64_t offered_size() const { return size_limit_; }  // of SIZE; 0: none given
   unsigned jobs_started() const { return jobs_; }        // conn_use=
 

@@ -15,7 +15,6 @@ struct Reply {
   std::string text;      // without code, enhanced code, CR and LF; the lines of a longer reply joined by a space
 
   bool is_positive() const { return code >= 200 && code < 400; }
-  bool is_temporary() const { return code >= 400 && code < 500; }
   bool is_permanent() const { return code >= 500; }
   // "250 2.1.5 Ok": for logs (escape it) and reports.
   std::string line() const;

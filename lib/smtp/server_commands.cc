@@ -32,7 +32,8 @@ bool is_known_elsewhere(std::string_view word) {
   return std::ranges::any_of(kVerbsElsewhere, [&](std::string_view verb) { return util::iequals(word, verb); });
 }
 
-std::string relay_text(std::string_view recipient, std::string_view text) {
+// "<user@example.com>: Relay access denied".
+std::string text_on(std::string_view recipient, std::string_view text) {
   std::string out = "<";
   out.append(recipient).append(">: ").append(text);
   return out;
@@ -153,7 +154,7 @@ void ServerSession::rcpt(std::string_view arguments, std::vector<Action>& out) {
     waiting_ = Waiting::kRecipient;
   } else if (!options_.relay_allowed) {
     Reply denied = options_.relay_denied;
-    denied.text = relay_text(recipient, denied.text);
+    denied.text = text_on(recipient, denied.text);
     refuse_at("RCPT", std::move(denied), std::move(recipient), out);
   } else {
     add_recipient(std::move(recipient));

@@ -42,6 +42,7 @@ struct Transaction {
 };
 
 // Actions, to be carried out in their order.
+
 // Complete lines for the wire; the answers to everything that one call brought.
 struct SendReply {
   std::string bytes;

@@ -94,8 +94,7 @@ TEST_CASE("more Received fields than the limit are refused in every mode, counte
     CHECK_FALSE(apply_header_policy(policy(mode), facts(), at_limit).refusal.has_value());
     const HeaderResult result = apply_header_policy(policy(mode), facts(), above);
     REQUIRE(result.refusal.has_value());
-    CHECK(result.refusal->code == 554);
-    CHECK(result.refusal->text.starts_with("5.4.6 "));
+    CHECK(result.refusal->line() == "554 5.4.6 Too many hops: 51 Received fields");
     CHECK(result.hops == 51);
   }
 }
@@ -109,8 +108,7 @@ TEST_CASE("a loop without Received fields ends after ten passes (C5)") {
     }
     const HeaderResult result = apply_header_policy(policy(mode), facts(), content);
     REQUIRE(result.refusal.has_value());
-    CHECK(result.refusal->code == 554);
-    CHECK(result.refusal->text.starts_with("5.4.6 "));
+    CHECK(result.refusal->line() == "554 5.4.6 Too many hops: this message is in a loop");
   }
 }
 

@@ -1,4 +1,4 @@
-// Our Received header: the documents' two forms, and what hostile facts may not do to it.
+// Our Received header: its two forms, and what hostile facts may not do to it.
 #include "cleanup/received.h"
 
 #include <catch2/catch.hpp>
@@ -134,13 +134,13 @@ void check_valid(const std::string& header) {
 
 }  // namespace
 
-TEST_CASE("the abbreviated form is the documents' example (row 31)") {
+TEST_CASE("the abbreviated form is as in row 31") {
   CHECK(received_header(ReceivedHeader::kAbbreviated, example(1457420514)) ==
         "Received: from mta.example.com by mta01.te.smtps.jp;\r\n"
         " Tue, 8 Mar 2016 16:01:54 +0900\r\n");
 }
 
-TEST_CASE("the normal form is the documents' example with one semicolon, before the date (row 32; C3)") {
+TEST_CASE("the normal form is as in row 32, with one semicolon, before the date (C3)") {
   const std::string header = received_header(ReceivedHeader::kNormal, example(1457421036));
   CHECK(header ==
         "Received: from mta.example.com (mta.example.com [10.0.2.14])\r\n"

@@ -30,7 +30,7 @@ config::Configuration read(const std::string& main_cf) {
 
 }  // namespace
 
-TEST_CASE("Messages are chosen by IDs, by ALL, by standard input and by filters") {
+TEST_CASE("messages are chosen by IDs, by ALL, by standard input and by filters") {
   CHECK(selection_of({{"A", "B"}, "", "", ""}, "").ids == std::vector<std::string>{"A", "B"});
   CHECK(selection_of({{"A", "-"}, "", "", ""}, "B\nC\r\n\n D").ids == std::vector<std::string>{"A", "B", "C", "D"});
   CHECK_FALSE(selection_of({{"-"}, "", "", ""}, "").all);
@@ -48,18 +48,18 @@ TEST_CASE("Messages are chosen by IDs, by ALL, by standard input and by filters"
   CHECK(both.sender == "ann@o");
 }
 
-TEST_CASE("Naming no message at all is a usage error, not every message") {
+TEST_CASE("naming no message at all is a usage error, not every message") {
   CHECK(exit_code_of([] { selection_of({}, ""); }) == util::kExitUsage);
 }
 
-TEST_CASE("An action says what was done and what was already on the wire") {
+TEST_CASE("an action says what was done and what was already on the wire") {
   CHECK(acted_text(ipc::Verb::kDelete, false, {3, 0, {}}) == "3 messages deleted\n");
   CHECK(acted_text(ipc::Verb::kDelete, true, {1, 0, {}}) == "1 message would be deleted\n");
   CHECK(acted_text(ipc::Verb::kRetry, false, {0, 0, {}}) == "0 messages will be tried now\n");
   CHECK_THAT(acted_text(ipc::Verb::kDelete, false, {3, 1, {}}), Catch::Contains("1 of them being delivered"));
 }
 
-TEST_CASE("Status in JSON names the services, and that nothing runs") {
+TEST_CASE("status in JSON names the services, and that nothing runs") {
   const auto json = nlohmann::json::parse(status_json({{"master", "running", {7}, 0}, {"smtp", "running", {8, 9}, 2}}));
   CHECK(json["running"] == true);
   CHECK(json["services"][1] ==
@@ -67,7 +67,7 @@ TEST_CASE("Status in JSON names the services, and that nothing runs") {
   CHECK(status_json({}) == R"({"running":false,"services":[]})");
 }
 
-TEST_CASE("Check prints every wrong line and every key that nothing uses yet") {
+TEST_CASE("check prints every wrong line and every key that nothing uses yet") {
   const std::string text = check_text(read("retry_a = soon\nmetrics_listen = 127.0.0.1:9154\nretry_method = cubic\n"));
   CHECK_THAT(text, Catch::Contains("main.cf:1: retry_a"));
   CHECK_THAT(text, Catch::Contains("main.cf:3: retry_method"));
@@ -75,7 +75,7 @@ TEST_CASE("Check prints every wrong line and every key that nothing uses yet") {
   CHECK(check_text(read("retry_a = 600s\n")).empty());
 }
 
-TEST_CASE("Config shows what is written, what is the default and what it expands to") {
+TEST_CASE("config shows what is written, what is the default and what it expands to") {
   const auto settings = read("retry_a = 600s\nmyhostname = mx.$mydomain\nmydomain = d.test\n").settings;
   const auto show = [&](ConfigOptions options) { return config_text(settings, options); };
   CHECK(show({.keys = {"retry_a", "retry_period"}}) == "retry_a = 600s\nretry_period = 86400s\n");
@@ -88,7 +88,7 @@ TEST_CASE("Config shows what is written, what is the default and what it expands
   CHECK(exit_code_of([&] { show({.keys = {"retry_q"}}); }) == util::kExitData);
 }
 
-TEST_CASE("The doc of a receive interval shows the messages per hour that the settings allow (row 19)") {
+TEST_CASE("the doc of a receive interval shows the messages per hour that the settings allow (row 19)") {
   const auto settings = read("relay_receive_interval = 720ms\nrelay_session_limit = 20\n").settings;
   CHECK_THAT(doc_text(settings, {"relay_receive_interval"}), Catch::Contains("at most 100000 messages per hour"));
 }

@@ -29,7 +29,7 @@ ipc::QueueEntry entry() {
 
 }  // namespace
 
-TEST_CASE("The listing looks as people know it") {
+TEST_CASE("the listing looks as people know it") {
   Listing listing(fixed_time);
   const std::string id = queue::to_text(entry().id);
   CHECK(listing.entry(entry()) == "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n" + id +
@@ -38,7 +38,7 @@ TEST_CASE("The listing looks as people know it") {
   CHECK(listing.end() == "-- 1 Kbytes in 1 Request.\n");
 }
 
-TEST_CASE("Active mail has a star, held mail an exclamation mark") {
+TEST_CASE("active mail has a star, held mail an exclamation mark") {
   for (const auto& [name, mark] : {std::pair{"active", "*"}, std::pair{"hold", "!"}, std::pair{"deferred", " "}}) {
     auto one = entry();
     one.queue_name = name;
@@ -46,16 +46,16 @@ TEST_CASE("Active mail has a star, held mail an exclamation mark") {
   }
 }
 
-TEST_CASE("An empty queue is said to be empty") { CHECK(Listing(fixed_time).end() == "Mail queue is empty\n"); }
+TEST_CASE("an empty queue is said to be empty") { CHECK(Listing(fixed_time).end() == "Mail queue is empty\n"); }
 
-TEST_CASE("The heading comes once and the total counts all") {
+TEST_CASE("the heading comes once and the total counts all") {
   Listing listing(fixed_time);
   listing.entry(entry());
   CHECK_THAT(listing.entry(entry()), !Catch::Contains("-Queue ID-"));
   CHECK(listing.end() == "-- 3 Kbytes in 2 Requests.\n");
 }
 
-TEST_CASE("A reason that recipients share is told once") {
+TEST_CASE("a reason that recipients share is told once") {
   auto one = entry();
   one.recipients = {{"a@d", "busy"}, {"b@d", "busy"}, {"c@d", "full"}, {"d@d", ""}};
   const std::string text = Listing(fixed_time).entry(one);
@@ -65,14 +65,14 @@ TEST_CASE("A reason that recipients share is told once") {
   CHECK(text.find("()") == std::string::npos);
 }
 
-TEST_CASE("The null sender is shown as MAILER-DAEMON") {
+TEST_CASE("the null sender is shown as MAILER-DAEMON") {
   auto one = entry();
   one.sender.clear();
   CHECK_THAT(Listing(fixed_time).entry(one), Catch::Contains(" MAILER-DAEMON\n"));
   CHECK(nlohmann::json::parse(ctl::json_line(one))["sender"] == "MAILER-DAEMON");
 }
 
-TEST_CASE("A stranger's text cannot steer the terminal") {
+TEST_CASE("a stranger's text cannot steer the terminal") {
   auto one = entry();
   one.recipients = {{"a\x1b[2J@d", "no\nway\x07"}};
   const std::string text = Listing(fixed_time).entry(one);
@@ -81,7 +81,7 @@ TEST_CASE("A stranger's text cannot steer the terminal") {
   CHECK_THAT(text, Catch::Contains("(no\\012way\\007)"));
 }
 
-TEST_CASE("A JSON line has the members that scripts read") {
+TEST_CASE("a JSON line has the members that scripts read") {
   const auto json = nlohmann::json::parse(ctl::json_line(entry()));
   CHECK(json == nlohmann::json{{"queue_name", "deferred"},
                                {"queue_id", queue::to_text(entry().id)},
@@ -94,7 +94,7 @@ TEST_CASE("A JSON line has the members that scripts read") {
                                {"expires", 1732573307}});
 }
 
-TEST_CASE("A JSON line is one line of UTF-8 whatever the text holds") {
+TEST_CASE("a JSON line is one line of UTF-8 whatever the text holds") {
   auto one = entry();
   one.sender = "a\xff\n@d";
   const std::string line = ctl::json_line(one);
@@ -102,7 +102,7 @@ TEST_CASE("A JSON line is one line of UTF-8 whatever the text holds") {
   CHECK(nlohmann::json::parse(line)["sender"] == "a\xef\xbf\xbd\n@d");
 }
 
-TEST_CASE("The envelope shows sender, recipients and reasons") {
+TEST_CASE("the envelope shows sender, recipients and reasons") {
   queue::Envelope envelope;
   envelope.sender = "ann@origin.test";
   envelope.recipients = {{"bob@dest.test", "rfc822;b", 0}};
@@ -115,7 +115,7 @@ TEST_CASE("The envelope shows sender, recipients and reasons") {
     CHECK_THAT(text, Catch::Contains(line));
 }
 
-TEST_CASE("Header and body are told apart, with LF line ends, however the bytes come") {
+TEST_CASE("header and body are told apart, with LF line ends, however the bytes come") {
   const std::string content = "Subject: x\r\nTo: y\r\n\r\nbody\r\n\r\n.dot\rbare\r\n\r";
   const std::string header = "Subject: x\nTo: y\n\n", body = "body\n\n.dot\rbare\n\r";
   struct Row {
@@ -133,7 +133,7 @@ TEST_CASE("Header and body are told apart, with LF line ends, however the bytes 
   }
 }
 
-TEST_CASE("A message without a body has only a header") {
+TEST_CASE("a message without a body has only a header") {
   ContentParts body(false, true);
   CHECK(body.receive("Subject: x\r\n") == "");
   ContentParts empty_header(false, true);

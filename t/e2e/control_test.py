@@ -40,7 +40,7 @@ class StartAndStop(unittest.TestCase):
                 self.assertTrue(service["pids"], service)
             self.assertIn("master", [service["name"] for service in status["services"]])
 
-    def test_status_of_what_is_stopped(self):
+    def test_status_of_a_stopped_instance_says_that_nothing_runs(self):
         with Instance(started=False) as hikyaku:
             stopped = hikyaku.run("status", "--json")
             self.assertEqual(stopped.code, UNAVAILABLE, stopped)

@@ -33,18 +33,18 @@ constexpr const char* kMasterCf =
 
 }  // namespace
 
-TEST_CASE("Services start in the order in which they need each other") {
+TEST_CASE("services start in the order in which they need each other") {
   const Plan plan = make_plan(read("relay_listen = :2525\ninbound_listen = :2526\n", kMasterCf));
   CHECK(names_of(plan) == "cleanup qmgr bounce smtp relay inbound");
   CHECK(plan.problems.empty());
 }
 
-TEST_CASE("An empty listen key opens nothing") {
+TEST_CASE("an empty listen key opens nothing") {
   const Plan plan = make_plan(read("relay_listen = :2525\n", kMasterCf));
   CHECK(names_of(plan) == "cleanup qmgr bounce smtp relay");
 }
 
-TEST_CASE("Each service knows its addresses, processes and settings") {
+TEST_CASE("each service knows its addresses, processes and settings") {
   const Plan plan = make_plan(read("relay_listen = 127.0.0.1:2525, [::1]:2525\n",
                                    "$relay_listen inet n - n - 3 smtpd -o smtpd_recipient_limit=7\n"
                                    "cleanup unix - - n - - cleanup\n"));
@@ -64,7 +64,7 @@ TEST_CASE("Each service knows its addresses, processes and settings") {
   CHECK(config::Settings::from_snapshot(relay.settings)->number("smtpd_recipient_limit") == 7);
 }
 
-TEST_CASE("What cannot run is refused with its place") {
+TEST_CASE("what cannot run is refused with its place") {
   struct Row {
     const char* master_cf;
     const char* problem;
@@ -84,7 +84,7 @@ TEST_CASE("What cannot run is refused with its place") {
   }
 }
 
-TEST_CASE("A service with more addresses than fit into one frame is refused") {
+TEST_CASE("a service with more addresses than fit into one frame is refused") {
   std::string addresses;
   for (int port = 3000; port < 3031; ++port) addresses += " :" + std::to_string(port);
   const Plan plan = make_plan(read("relay_listen =" + addresses + "\n", "$relay_listen inet n - n - - smtpd\n"));
@@ -92,14 +92,14 @@ TEST_CASE("A service with more addresses than fit into one frame is refused") {
   CHECK_THAT(plan.problems[0].text, Catch::Contains("more than 30 addresses"));
 }
 
-TEST_CASE("Only the writers of the queue stay over a reload") {
+TEST_CASE("only the writers of the queue stay over a reload") {
   CHECK(master::stays_over_reload("cleanup"));
   CHECK(master::stays_over_reload("qmgr"));
   for (const char* program : {"smtpd", "smtp-client", "bounce", "authd"})
     CHECK_FALSE(master::stays_over_reload(program));
 }
 
-TEST_CASE("A reload tells which changed keys need a restart") {
+TEST_CASE("a reload tells which changed keys need a restart") {
   const auto before = read("relay_listen = :2525\n", kMasterCf).settings;
   const auto same = read("relay_listen = :2526\nretry_a = 500s\n", kMasterCf).settings;
   const auto moved = read("queue_directory = /elsewhere\n", kMasterCf).settings;

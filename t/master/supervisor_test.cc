@@ -89,7 +89,7 @@ const std::vector<Row> kRows = {
 
 }  // namespace
 
-TEST_CASE("Every event has one outcome in every state") {
+TEST_CASE("every event has one outcome in every state") {
   REQUIRE(kRows.size() == static_cast<size_t>(kStates * kEvents));
   for (const Row& row : kRows) {
     Supervisor supervisor = in_state(row.from);
@@ -100,7 +100,7 @@ TEST_CASE("Every event has one outcome in every state") {
   }
 }
 
-TEST_CASE("A process that dies again and again comes back ever later, up to five seconds") {
+TEST_CASE("a process that dies again and again comes back ever later, up to five seconds") {
   Supervisor supervisor;
   supervisor.handle(Event::kStart, kNow);
   std::vector<Pause> pauses;
@@ -113,7 +113,7 @@ TEST_CASE("A process that dies again and again comes back ever later, up to five
   CHECK(supervisor.restarts() == 9);
 }
 
-TEST_CASE("A process that never became ready is slowed down too") {
+TEST_CASE("a process that never became ready is slowed down too") {
   Supervisor supervisor;
   supervisor.handle(Event::kStart, kNow);
   CHECK(supervisor.handle(Event::kExited, kNow).pause == 0ms);
@@ -122,7 +122,7 @@ TEST_CASE("A process that never became ready is slowed down too") {
   CHECK(supervisor.handle(Event::kExited, kNow + 1h).pause == 100ms);
 }
 
-TEST_CASE("After a process that ran well the next one comes at once") {
+TEST_CASE("after a process that ran well the next one comes at once") {
   Supervisor supervisor;
   supervisor.handle(Event::kStart, kNow);
   for (int i = 0; i < 4; ++i) {
@@ -138,7 +138,7 @@ TEST_CASE("After a process that ran well the next one comes at once") {
   }
 }
 
-TEST_CASE("A reload does not make a process younger") {
+TEST_CASE("a reload does not make a process younger") {
   Supervisor supervisor;
   supervisor.handle(Event::kStart, kNow);
   supervisor.handle(Event::kExited, kNow);
@@ -148,7 +148,7 @@ TEST_CASE("A reload does not make a process younger") {
   CHECK(supervisor.handle(Event::kExited, kNow + kRanWell).pause == 0ms);
 }
 
-TEST_CASE("Ending because it was told to is no restart") {
+TEST_CASE("ending because it was told to is no restart") {
   Supervisor supervisor = in_state(State::kDraining);
   supervisor.handle(Event::kExited, kNow);
   CHECK(supervisor.restarts() == 0);

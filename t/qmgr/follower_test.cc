@@ -9,7 +9,7 @@
 
 #include <memory>
 
-#include "net/address.h"
+#include "net/socket.h"
 #include "t/qmgr/small_queue.h"
 
 using namespace hikyaku;

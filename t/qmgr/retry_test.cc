@@ -59,7 +59,7 @@ TEST_CASE("giving up is judged when the retry is planned, and the period itself 
   CHECK_FALSE(next_attempt(rule, {last + microseconds{1}, kQueued, 18, 0.5, true}).has_value());
 }
 
-TEST_CASE("schedules of the number table (D2)") {
+TEST_CASE("the schedules of table D2 come out as they stand there") {
   CHECK(schedule(linear(seconds{21600}, seconds{86400})) == std::vector<int64_t>{21600, 43200, 64800, 86400});
   CHECK(schedule(exponential(seconds{0}, seconds{300}, seconds{900})) == std::vector<int64_t>{300, 600, 900});
   CHECK(schedule(exponential(seconds{60}, seconds{0}, seconds{360})) == std::vector<int64_t>{60, 180, 360});

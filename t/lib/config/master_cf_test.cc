@@ -12,7 +12,7 @@ std::string lines_of(const Problems& problems) {
   return out;
 }
 
-TEST_CASE("a service has eight columns and its options", "[config]") {
+TEST_CASE("a service has eight columns and its options") {
   const MasterCf master = parse_master_cf(
       "# comment\n"
       "$relay_listen inet n - n - 2 smtpd -v\n"
@@ -38,7 +38,7 @@ TEST_CASE("a service has eight columns and its options", "[config]") {
   REQUIRE_FALSE(master.services[1].process_limit);
 }
 
-TEST_CASE("a service's short name is its key's first part", "[config]") {
+TEST_CASE("a service's short name is its key's first part") {
   const std::pair<std::string, std::string> cases[] = {
       {"$relay_listen", "relay"}, {"${submission_listen}", "submission"}, {"$(inbound_listen)", "inbound"},
       {"$other", "other"},        {"127.0.0.1:25", "127.0.0.1:25"},       {"qmgr", "qmgr"}};
@@ -49,7 +49,7 @@ TEST_CASE("a service's short name is its key's first part", "[config]") {
   }
 }
 
-TEST_CASE("every fault of every line is reported with its line", "[config]") {
+TEST_CASE("every fault of every line is reported with its line") {
   struct Case {
     std::string_view line, problem;
   };
@@ -83,7 +83,7 @@ TEST_CASE("every fault of every line is reported with its line", "[config]") {
   REQUIRE(parse_master_cf(all).problems.size() == std::size(cases) + 1);
 }
 
-TEST_CASE("what is ignored is said", "[config]") {
+TEST_CASE("what is ignored is said") {
   const MasterCf master = parse_master_cf("qmgr unix n n n 300 1 qmgr");
   REQUIRE(lines_of(master.problems) ==
           "master.cf:1: warning: unpriv n is ignored: every daemon runs as $mail_owner\n"
@@ -91,12 +91,12 @@ TEST_CASE("what is ignored is said", "[config]") {
   REQUIRE(master.services.size() == 1);
 }
 
-TEST_CASE("a service is defined once", "[config]") {
+TEST_CASE("a service is defined once") {
   const MasterCf master = parse_master_cf("qmgr unix - - n - 1 qmgr\nqmgr unix - - n - 1 qmgr");
   REQUIRE(lines_of(master.problems) == "master.cf:2: service 'qmgr' is already defined at master.cf:1\n");
 }
 
-TEST_CASE("a master.cf that is cut anywhere is read without harm", "[config]") {
+TEST_CASE("a master.cf that is cut anywhere is read without harm") {
   const std::string whole = "a:1 inet n - n 1? 2 smtpd -o { a = {b} } -o c=d\n x\n";
   for (size_t length = 0; length <= whole.size(); ++length) {
     REQUIRE(parse_master_cf(std::string_view(whole).substr(0, length)).services.size() <= 1);

@@ -119,7 +119,7 @@ constexpr std::string_view kPromised[] = {"myhostname",
                                           "postmaster_address",
                                           "config_directory"};
 
-TEST_CASE("every promised key is declared, and nothing else", "[config]") {
+TEST_CASE("every promised key is declared, and nothing else") {
   for (const std::string_view name : kPromised) {
     INFO(name);
     REQUIRE(find_parameter(name) != nullptr);
@@ -127,7 +127,7 @@ TEST_CASE("every promised key is declared, and nothing else", "[config]") {
   REQUIRE(parameters().size() == std::size(kPromised));
 }
 
-TEST_CASE("names are unique and each row is documented", "[config]") {
+TEST_CASE("names are unique and each row is documented") {
   const auto twice = std::ranges::adjacent_find(parameters(), {}, &Parameter::name);
   REQUIRE(twice == parameters().end());
   for (const Parameter& parameter : parameters()) {
@@ -139,7 +139,7 @@ TEST_CASE("names are unique and each row is documented", "[config]") {
   REQUIRE(find_parameter("zzz") == nullptr);
 }
 
-TEST_CASE("every default is itself valid", "[config]") {
+TEST_CASE("every default is itself valid") {
   const Settings defaults({}, "mail.example.com", "/etc/hikyaku");
   REQUIRE(defaults.problems().empty());
   for (const Parameter& parameter : parameters()) {
@@ -149,7 +149,7 @@ TEST_CASE("every default is itself valid", "[config]") {
   }
 }
 
-TEST_CASE("ranges are told in the units of the key", "[config]") {
+TEST_CASE("ranges are told in the units of the key") {
   REQUIRE(range_text(*find_parameter("relay_receive_interval"), false) == "10ms to 10s");
   REQUIRE(range_text(*find_parameter("relay_receive_interval"), true) == "0s to 10s");
   REQUIRE(range_text(*find_parameter("connection_pool_size"), false) == "1 to 500");

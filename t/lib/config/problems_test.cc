@@ -20,7 +20,7 @@ struct Case {
   std::string_view main_cf, expected;
 };
 
-TEST_CASE("a wrong value is named with its line and the reason", "[config]") {
+TEST_CASE("a wrong value is named with its line and the reason") {
   const Case cases[] = {
       {"retry_period = soon", "main.cf:1: retry_period = soon: not a time (a whole number with ms, s, m, h, d or w)\n"},
       {"relay_session_limit = many", "main.cf:1: relay_session_limit = many: not a whole number\n"},
@@ -47,7 +47,7 @@ TEST_CASE("a wrong value is named with its line and the reason", "[config]") {
   }
 }
 
-TEST_CASE("ranges are those of the rules, and wider when asked for", "[config]") {
+TEST_CASE("ranges are those of the rules, and wider when asked for") {
   struct Limit {
     std::string_view key, least, below, greatest, above;
     bool lifted;
@@ -82,7 +82,7 @@ TEST_CASE("ranges are those of the rules, and wider when asked for", "[config]")
           "100000)\n");
 }
 
-TEST_CASE("message size times sessions is bounded (rows 25-27; C8)", "[config]") {
+TEST_CASE("message size times sessions is bounded (rows 25-27; C8)") {
   struct Size {
     int sessions, most_kilobytes;
   };
@@ -104,7 +104,7 @@ TEST_CASE("message size times sessions is bounded (rows 25-27; C8)", "[config]")
   REQUIRE(problems_of("relay_session_limit = 39\nextended_limits = yes").empty());
 }
 
-TEST_CASE("the retry rule must give a retry within the period (rows 41, 42; C34)", "[config]") {
+TEST_CASE("the retry rule must give a retry within the period (rows 41, 42; C34; D2)") {
   struct RetryCase {
     std::string_view method, a, b, period;
     bool good;
@@ -133,7 +133,7 @@ TEST_CASE("the retry rule must give a retry within the period (rows 41, 42; C34)
   REQUIRE(problems_of("retry_period = 200s").starts_with("main.cf:1: retry_a + retry_b is 4m: it must be less than"));
 }
 
-TEST_CASE("keys that exclude or need each other", "[config]") {
+TEST_CASE("keys that exclude or need each other are named") {
   const Case cases[] = {
       {"bcc_host = a\nforward_filters = /f", "main.cf:2: bcc_host and forward_filters cannot be used together\n"},
       {"inbound_domains = a.example, B.example\ninbound_bounce_domains = b.example",
@@ -153,7 +153,7 @@ TEST_CASE("keys that exclude or need each other", "[config]") {
   }
 }
 
-TEST_CASE("an unknown key is an error unless the operator uses it", "[config]") {
+TEST_CASE("an unknown key is an error unless the operator uses it") {
   const Case cases[] = {
       {"relay_sesion_limit = 5",
        "main.cf:1: relay_sesion_limit is not a known key, did you mean relay_session_limit?\n"},
@@ -172,7 +172,7 @@ TEST_CASE("an unknown key is an error unless the operator uses it", "[config]") 
   }
 }
 
-TEST_CASE("all wrong keys are reported at once, in the file's order", "[config]") {
+TEST_CASE("all wrong keys are reported at once, in the file's order") {
   REQUIRE(problems_of("retry_period = x\n\ncolour = red\nmail_owner = root\nbcc_port = 0\n") ==
           "main.cf:1: retry_period = x: not a time (a whole number with ms, s, m, h, d or w)\n"
           "main.cf:3: colour is not a known key\n"
@@ -180,12 +180,12 @@ TEST_CASE("all wrong keys are reported at once, in the file's order", "[config]"
           "main.cf:5: bcc_port = 0: out of range, must be 1 to 65535\n");
 }
 
-TEST_CASE("only keys that are set count as not built yet", "[config]") {
+TEST_CASE("only keys that are set count as not built yet") {
   const Settings s(parse_main_cf("relayhost = a\nbcc_host = b\nalias_maps =").definitions, "h.example", "/etc");
   REQUIRE(s.unbuilt_set_keys() == std::vector<UnbuiltKey>{{"main.cf:2", "bcc_host"}, {"main.cf:3", "alias_maps"}});
 }
 
-TEST_CASE("a suggestion is made only when a word is near", "[config]") {
+TEST_CASE("a suggestion is made only when a word is near") {
   const std::string_view words[] = {"smtpd", "cleanup", "qmgr"};
   REQUIRE(nearest("claenup", words) == "cleanup");
   REQUIRE(nearest("SMTPD", words) == "smtpd");
@@ -205,7 +205,7 @@ std::string configuration_problems(std::string_view main_cf, std::string_view ma
   return out;
 }
 
-TEST_CASE("both files are checked as one", "[config]") {
+TEST_CASE("both files are checked as one") {
   REQUIRE(configuration_problems("", kMaster).empty());
   REQUIRE(configuration_problems("x\n", "y\n") ==
           "main.cf:1: '=' is missing after 'x'\nmaster.cf:1: only 1 of 8 columns: type is missing\n");
@@ -223,7 +223,7 @@ TEST_CASE("both files are checked as one", "[config]") {
           "main.cf:1: mail_owner must be an unprivileged user, not root\n");
 }
 
-TEST_CASE("each service has its own settings and addresses", "[config]") {
+TEST_CASE("each service has its own settings and addresses") {
   const Configuration c =
       read_configuration("relay_listen = 127.0.0.1:2525, [::1]:2525", kMaster, "h.example", "/etc/hikyaku");
   REQUIRE(c.services.size() == 3);

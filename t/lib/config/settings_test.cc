@@ -14,7 +14,7 @@ Settings settings(std::string_view main_cf, std::string host = "mail.example.com
   return Settings(parse_main_cf(main_cf).definitions, std::move(host), "/etc/hikyaku");
 }
 
-TEST_CASE("defaults are as documented", "[config]") {
+TEST_CASE("defaults are as documented") {
   const Settings s = settings("");
   REQUIRE(s.text("queue_directory") == "/var/spool/hikyaku");
   REQUIRE(s.endpoints("relay_listen") == std::vector<Endpoint>{{"", 10025}});
@@ -32,7 +32,7 @@ TEST_CASE("defaults are as documented", "[config]") {
   REQUIRE(s.endpoints("inbound_listen").empty());
 }
 
-TEST_CASE("host name and domain follow from each other", "[config]") {
+TEST_CASE("host name and domain follow from each other") {
   struct Case {
     std::string_view main_cf;
     std::string host, myhostname, mydomain;
@@ -56,7 +56,7 @@ TEST_CASE("host name and domain follow from each other", "[config]") {
   }
 }
 
-TEST_CASE("$names expand in every form", "[config]") {
+TEST_CASE("$names expand in every form") {
   const Settings s = settings("one = 1\nnone =\ntwo = $one$one");
   const std::pair<std::string_view, std::string_view> cases[] = {
       {"plain", "plain"},
@@ -83,7 +83,7 @@ TEST_CASE("$names expand in every form", "[config]") {
   }
 }
 
-TEST_CASE("what cannot be expanded says why", "[config]") {
+TEST_CASE("what cannot be expanded says why") {
   const Settings s = settings("a = $b\nb = ${c}\nc = x$a\nself = $self");
   const std::pair<std::string_view, std::string_view> cases[] = {
       {"$", "no name follows"},
@@ -107,7 +107,7 @@ TEST_CASE("what cannot be expanded says why", "[config]") {
   }
 }
 
-TEST_CASE("a chain of doublings is refused, not computed", "[config]") {
+TEST_CASE("a chain of doublings is refused, not computed") {
   for (const std::string last : {"", "xxxxxxxxxxxxxxxx"}) {
     std::string main_cf = "n60 = " + last + "\n";
     for (int i = 0; i < 60; ++i) {
@@ -118,11 +118,11 @@ TEST_CASE("a chain of doublings is refused, not computed", "[config]") {
   }
 }
 
-TEST_CASE("the names in a text are found", "[config]") {
+TEST_CASE("the names in a text are found") {
   REQUIRE(names_in("$a ${b} $(c) ${d?$e} $$f $") == std::vector<std::string>{"a", "b", "c", "d", "e"});
 }
 
-TEST_CASE("the last definition counts, and a service's own option before it", "[config]") {
+TEST_CASE("the last definition counts, and a service's own option before it") {
   const Settings s = settings("relay_session_limit = 5\nrelay_session_limit = 6");
   REQUIRE(s.number("relay_session_limit") == 6);
   REQUIRE(s.place_of("relay_session_limit") == "main.cf:2");
@@ -134,7 +134,7 @@ TEST_CASE("the last definition counts, and a service's own option before it", "[
   REQUIRE(s.number("relay_session_limit") == 6);
 }
 
-TEST_CASE("settings survive the way to a child", "[config]") {
+TEST_CASE("settings survive the way to a child") {
   const Settings s = settings("relayhost = [a,b:c]:25\nodd =  5:x,\nmynetworks =\n a\n b\n")
                          .with_overrides({{"syslog_name", "nl\nin \"it\"", "master.cf:9"}});
   const std::string bytes = s.to_snapshot();

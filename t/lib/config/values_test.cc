@@ -6,7 +6,7 @@
 namespace hikyaku::config {
 namespace {
 
-TEST_CASE("a duration is a whole number with a unit, or with the parameter's own", "[config]") {
+TEST_CASE("a duration is a whole number with a unit, or with the parameter's own") {
   struct Case {
     std::string_view text;
     Unit unit;
@@ -36,7 +36,7 @@ TEST_CASE("a duration is a whole number with a unit, or with the parameter's own
   }
 }
 
-TEST_CASE("a size is a number of bytes, or of powers of 1024 of them", "[config]") {
+TEST_CASE("a size is a number of bytes, or of powers of 1024 of them") {
   REQUIRE(parse_size("512") == 512u);
   REQUIRE(parse_size("20480k") == 20480u * 1024);
   REQUIRE(parse_size("20M") == 20480u * 1024);
@@ -47,7 +47,7 @@ TEST_CASE("a size is a number of bytes, or of powers of 1024 of them", "[config]
   }
 }
 
-TEST_CASE("an address has a host, which may be empty, and a port", "[config]") {
+TEST_CASE("an address has a host, which may be empty, and a port") {
   REQUIRE(parse_endpoint(":10025") == Endpoint{"", 10025});
   REQUIRE(parse_endpoint("127.0.0.1:25") == Endpoint{"127.0.0.1", 25});
   REQUIRE(parse_endpoint("[::1]:25") == Endpoint{"::1", 25});
@@ -60,7 +60,7 @@ TEST_CASE("an address has a host, which may be empty, and a port", "[config]") {
   }
 }
 
-TEST_CASE("addresses are listed with commas or white space", "[config]") {
+TEST_CASE("addresses are listed with commas or white space") {
   const std::vector<Endpoint> both = {{"127.0.0.1", 25}, {"::1", 25}};
   REQUIRE(parse_endpoints("127.0.0.1:25, [::1]:25") == both);
   REQUIRE(parse_endpoints(" 127.0.0.1:25\t[::1]:25,") == both);
@@ -68,7 +68,7 @@ TEST_CASE("addresses are listed with commas or white space", "[config]") {
   REQUIRE(parse_endpoints("127.0.0.1:25 ::1").error().text.find("'::1'") != std::string::npos);
 }
 
-TEST_CASE("what is printed reads back as the same value", "[config]") {
+TEST_CASE("what is printed reads back as the same value") {
   for (const int64_t count : {0, 1, 360, 1000, -240'000, 90'000, 86'400'000, 604'800'000, 86'400'001}) {
     const std::string text = format_duration(Duration(count));
     INFO(text);

@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "net/address.h"
+#include "net/socket.h"
 
 using namespace hikyaku;
 using namespace hikyaku::ipc;

@@ -15,7 +15,7 @@ constexpr int kJapan = 9 * 3600;
 
 }  // namespace
 
-TEST_CASE("dates have the form of the documents' examples (rows 31, 32)") {
+TEST_CASE("dates have the form that the Received headers of rows 31 and 32 show") {
   CHECK(format_date(1457420514 * kSecond, kJapan) == "Tue, 8 Mar 2016 16:01:54 +0900");
   CHECK(format_date(1457421036 * kSecond, kJapan) == "Tue, 8 Mar 2016 16:10:36 +0900");
 }

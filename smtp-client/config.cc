@@ -49,6 +49,7 @@ event::Duration Config::patience(smtp::Stage stage) const {
     case smtp::Stage::kConnect:
       return timeouts.connect;
     case smtp::Stage::kGreeting:
+    case smtp::Stage::kEhlo:
     case smtp::Stage::kHelo:
       return timeouts.helo;
     case smtp::Stage::kMail:

@@ -18,6 +18,10 @@ namespace {
 
 constexpr size_t kKeptBuffer = 64 << 10;
 
+// For a session that ends and says nothing of the host.
+const smtp::DeliveryResult kLeftInSilence{
+    smtp::Outcome::kDeferred, smtp::Cause::kLost, smtp::Stage::kIdle, {0, "4.4.2", ""}, false};
+
 event::Duration since(event::Monotonic then) {
   return std::chrono::duration_cast<event::Duration>(os::monotonic_now() - then);
 }
@@ -44,20 +48,21 @@ void clear(std::string& buffer) {
 
 }  // namespace
 
-Connection::Connection(Surroundings& around, ConnectionOwner& owner, std::string host, uint16_t port,
+Connection::Connection(Surroundings& around, CarrierOwner& owner, std::string host, uint16_t port,
                        std::vector<net::Address> addresses)
     : around_(around),
       owner_(owner),
       host_(std::move(host)),
       port_(port),
       addresses_(std::move(addresses)),
-      connect_begun_(os::monotonic_now()) {}
+      begun_(os::monotonic_now()) {}
 
 // ---- opening -----------------------------------------------------------------------------------------------------
 
 void Connection::try_next_address() {
   session_.reset();
   hangup_ = false;
+  watched_ = {};
   const std::string ip = addresses_[next_address_++].host();
   label_ = fmt::format("{}[{}]", host_, ip);
   relay_ = fmt::format("{}:{}", label_, port_);
@@ -68,11 +73,10 @@ void Connection::try_next_address() {
   stream_->await_connection([this](int error) { connected(error); });
 }
 
-void Connection::attempt_failed(Verdict verdict, bool reached) {
+void Connection::attempt_failed(const Verdict& verdict, bool reached) {
   stream_.reset();
-  if (next_address_ < addresses_.size()) return try_next_address();
-  gone_ = true;
-  owner_.not_opened(*this, verdict, reached ? std::string_view(relay_) : "none");
+  if (next_address_ < addresses_.size() && !open_ && !quitting_) return try_next_address();
+  end(verdict, reached);
 }
 
 void Connection::connected(int error) {
@@ -97,7 +101,8 @@ void Connection::start(std::unique_ptr<Job> job) {
 }
 
 void Connection::quit() {
-  if (!session_) return close();
+  quitting_ = true;
+  if (!session_) return end({}, false);
   idle_ = false;
   session_->quit(actions_);
   carry_out();
@@ -137,14 +142,13 @@ void Connection::on_deadline() {
 void Connection::carry_out() {
   if (carrying_out_) return;
   carrying_out_ = true;
-  const bool progress = !actions_.empty();
   for (size_t i = 0; i < actions_.size(); ++i) {
     smtp::ClientAction action = std::move(actions_[i]);
     std::visit([this](auto& each) { on(each); }, action);
   }
   actions_.clear();
   carrying_out_ = false;
-  settle(progress);
+  settle();
 }
 
 void Connection::on(smtp::Send& action) {
@@ -171,8 +175,8 @@ void Connection::on(smtp::JobDone& action) {
   Running running = take(action.job);
   std::vector<Verdict> verdicts;
   bool in_doubt = false;
-  if (damage_) {
-    verdicts.push_back(std::move(*std::exchange(damage_, std::nullopt)));
+  if (no_content_) {
+    verdicts.push_back(std::move(*std::exchange(no_content_, std::nullopt)));
   } else {
     verdicts.reserve(action.results.size());
     for (const smtp::DeliveryResult& result : action.results) {
@@ -195,10 +199,7 @@ void Connection::on(smtp::Ready&) {
     ready_after_content_ = true;
     return;
   }
-  if (!std::exchange(open_, true)) {
-    set_up_ = since(connect_begun_);
-    owner_.opened(*this);
-  }
+  if (!std::exchange(open_, true)) set_up_ = since(begun_);
   owner_.ready(*this);
 }
 
@@ -248,8 +249,12 @@ void Connection::end_content() {
 
 // Without the final dot, the next hop throws away what it has got.
 void Connection::content_failed(const util::Error& error) {
-  around_.logger.error(fmt::format("{}: {}", queue::to_text(transfer_->reader.id()), error.text));
-  damage_ = Verdict{ipc::Outcome::kDeferred, "4.3.0", {}, error.text};
+  const std::string text = fmt::format("{}: {}", queue::to_text(transfer_->reader.id()), error.text);
+  if (error.permanent)
+    around_.logger.error(text);
+  else
+    around_.logger.warning(text);
+  no_content_ = Verdict{ipc::Outcome::kDeferred, "4.3.0", {}, error.text};
   transfer_.reset();
   clear(before_);
   clear(after_);
@@ -270,37 +275,40 @@ void Connection::write_out() {
   clear(after_);
 }
 
-void Connection::settle(bool progress) {
+void Connection::settle() {
   if (gone_) return;
   write_out();
-  if (host_failure_) {
-    const smtp::DeliveryResult failure = std::move(*std::exchange(host_failure_, std::nullopt));
-    return attempt_failed(verdict_of(failure, label_, host_), true);
-  }
-  if (hangup_) return close();
+  if (hangup_) return hang_up();
   if (!idle_ && session_->idle() && running_.empty()) {
     idle_ = true;
     idle_since_ = os::monotonic_now();
     owner_.became_idle(*this);
     if (gone_) return;
   }
-  watch(progress);
+  watch();
 }
 
-// Bytes alone do not move the deadline, or a server could hold a job for ever by a reply that never ends. Answers to
-// pipelined RCPTs are the exception: each has its time, and the session has nothing to say before the last.
-void Connection::watch(bool progress) {
-  const smtp::Stage stage = transfer_ ? smtp::Stage::kDataXfer : session_->stage();
-  if (!progress && stage == watched_ && stage != smtp::Stage::kRcpt) return;
-  watched_ = stage;
-  stream_->set_deadline(around_.config.patience(stage));
+// Each reply has its time, also each of those to pipelined commands. Bytes alone do not move the deadline, or a server
+// could hold a job for ever by a reply that never ends. (While content is on its way, each block has its time.)
+void Connection::watch() {
+  const Awaited awaited{transfer_ ? smtp::Stage::kDataXfer : session_->stage(), session_->replies()};
+  if (awaited == watched_) return;
+  watched_ = awaited;
+  stream_->set_deadline(around_.config.patience(awaited.stage));
 }
 
-void Connection::close() {
+void Connection::hang_up() {
+  const smtp::DeliveryResult failure = std::exchange(host_failure_, std::nullopt).value_or(kLeftInSilence);
+  attempt_failed(verdict_of(failure, label_, host_), true);
+}
+
+// The one way out: which of the two ends it is, is not for the paths that lead here to know.
+void Connection::end(const Verdict& verdict, bool reached) {
   util::ensure(running_.empty(), "a connection was closed with jobs on it");
   gone_ = true;
   stream_.reset();
-  owner_.closed(*this);
+  if (open_ || quitting_) return owner_.closed(*this);
+  owner_.not_opened(*this, verdict, reached ? std::string_view(relay_) : "none");
 }
 
 }  // namespace hikyaku::smtp_client

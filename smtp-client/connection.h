@@ -9,6 +9,7 @@
 #include "log/logger.h"
 #include "net/address.h"
 #include "net/stream.h"
+#include "smtp-client/carrier.h"
 #include "smtp-client/config.h"
 #include "smtp-client/content.h"
 #include "smtp-client/job.h"
@@ -16,8 +17,6 @@
 #include "smtp/dot_stuffer.h"
 
 namespace hikyaku::smtp_client {
-
-class Connection;
 
 // What every connection works with.
 struct Surroundings {
@@ -28,44 +27,21 @@ struct Surroundings {
   JobSink& sink;
 };
 
-// The connection's destination. The connection must outlive each of these calls.
-class ConnectionOwner {
- public:
-  virtual void opened(Connection& connection) = 0;
-  // None of the addresses took us; `verdict` is of the last one, `relay` names it if it was reached, else "none".
-  virtual void not_opened(Connection& connection, const Verdict& verdict, std::string_view relay) = 0;
-  // It can take a job: start() one, now or later.
-  virtual void ready(Connection& connection) = 0;
-  // Nothing runs on it any more.
-  virtual void became_idle(Connection& connection) = 0;
-  // Nothing has run on it for longer than is allowed.
-  virtual void idle_too_long(Connection& connection) = 0;
-  // It has gone; its jobs were answered.
-  virtual void closed(Connection& connection) = 0;
-  // The connection was gone before the message was offered: not an attempt.
-  virtual void give_back(std::unique_ptr<Job> job) = 0;
-
- protected:
-  ~ConnectionOwner() = default;
-};
-
-class Connection final : public net::StreamHandler {
+class Connection final : public Carrier, public net::StreamHandler {
  public:
   // To one of `addresses`, tried in their order. `host` is the next hop's name.
-  Connection(Surroundings& around, ConnectionOwner& owner, std::string host, uint16_t port,
+  Connection(Surroundings& around, CarrierOwner& owner, std::string host, uint16_t port,
              std::vector<net::Address> addresses);
-  ~Connection() = default;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  void open() { try_next_address(); }
-  // Only after ready().
-  void start(std::unique_ptr<Job> job);
-  // As soon as nothing runs.
-  void quit();
-  bool idle() const { return idle_; }
-  event::Monotonic idle_since() const { return idle_since_; }
-  bool is_open() const { return open_; }
+  void open() override { try_next_address(); }
+  void start(std::unique_ptr<Job> job) override;
+  void quit() override;
+  bool is_open() const override { return open_; }
+  bool idle() const override { return idle_; }
+  event::Monotonic idle_since() const override { return idle_since_; }
+  event::Monotonic begun() const override { return begun_; }
 
  private:
   struct Running {
@@ -81,6 +57,12 @@ class Connection final : public net::StreamHandler {
     bool stuff = false;
     smtp::DotStuffer stuffer;
   };
+  // What the deadline is for.
+  struct Awaited {
+    smtp::Stage stage = smtp::Stage::kConnect;
+    uint64_t replies = 0;  // before the one that is awaited
+    bool operator==(const Awaited&) const = default;
+  };
 
   void on_bytes(std::string_view bytes) override;
   void on_closed(int error) override;
@@ -88,7 +70,7 @@ class Connection final : public net::StreamHandler {
   void on_deadline() override;
 
   void try_next_address();
-  void attempt_failed(Verdict verdict, bool reached);
+  void attempt_failed(const Verdict& verdict, bool reached);
   void connected(int error);
 
   void carry_out();
@@ -105,13 +87,14 @@ class Connection final : public net::StreamHandler {
   void end_content();
   void content_failed(const util::Error& error);
   void write_out();
-  void settle(bool progress);
-  void watch(bool progress);
-  void close();
+  void settle();
+  void watch();
+  void hang_up();
+  void end(const Verdict& verdict, bool reached);
   Running take(uint64_t number);
 
   Surroundings& around_;
-  ConnectionOwner& owner_;
+  CarrierOwner& owner_;
   const std::string host_;
   const uint16_t port_;
   std::vector<net::Address> addresses_;
@@ -130,17 +113,18 @@ class Connection final : public net::StreamHandler {
 
   std::vector<Running> running_;  // at most two
   std::optional<Transfer> transfer_;
-  std::optional<Verdict> damage_;  // of the job whose content could not be read
+  std::optional<Verdict> no_content_;  // of the job whose content could not be read
   std::optional<smtp::DeliveryResult> host_failure_;
   bool ready_after_content_ = false;
   bool open_ = false;
+  bool quitting_ = false;
   bool hangup_ = false;
   bool idle_ = false;
   bool gone_ = false;
   event::Monotonic idle_since_{};
-  event::Monotonic connect_begun_{};
+  const event::Monotonic begun_;
   event::Duration set_up_{};  // for the first job's log line
-  smtp::Stage watched_ = smtp::Stage::kConnect;
+  Awaited watched_;
 };
 
 }  // namespace hikyaku::smtp_client

@@ -15,6 +15,10 @@ namespace {
 constexpr uint64_t kReadWhole = 1 << 20;  // a record up to here is read at once
 constexpr size_t kBlock = 256 << 10;
 
+std::unexpected<util::Error> unreadable(std::string_view where_and_why) {
+  return util::temporary(fmt::format("cannot read queue file: {}", where_and_why));
+}
+
 }  // namespace
 
 int Segments::descriptor(const queue::Place& place) const {
@@ -29,7 +33,7 @@ std::span<char> Segments::buffer(size_t size) {
 
 util::Result<std::string_view> ContentReader::next() {
   const int fd = segments_.descriptor(place_);
-  if (fd < 0) return damaged();
+  if (fd < 0) return util::temporary(fmt::format("queue file {} is not open", place_.segment));
   const uint64_t record = queue::kRecordHeaderSize + place_.envelope_length + place_.content_length;
   return record <= kReadWhole ? whole(fd) : block(fd);
 }
@@ -39,7 +43,10 @@ util::Result<std::string_view> ContentReader::whole(int fd) {
   if (std::exchange(begun_, true)) return std::string_view();
   const size_t head = queue::kRecordHeaderSize + place_.envelope_length;
   const std::span<char> record = segments_.buffer(head + place_.content_length);
-  if (os::read_at(fd, record, place_.offset).value_or(0) < record.size()) return damaged();
+  const auto read = os::read_at(fd, record, place_.offset);
+  if (!read)
+    return unreadable(fmt::format("segment {}, offset {}: {}", place_.segment, place_.offset, read.error().text));
+  if (*read < record.size()) return damaged();
   const std::string_view bytes(record.data(), record.size());
   const std::string_view header_bytes = bytes.substr(0, queue::kRecordHeaderSize);
   const auto header = queue::parse_record_header(header_bytes, place_.nonce);
@@ -58,12 +65,12 @@ util::Result<std::string_view> ContentReader::whole(int fd) {
 util::Result<std::string_view> ContentReader::block(int fd) {
   if (!std::exchange(begun_, true)) {
     auto check = queue::check_content(fd, id_, place_);
-    if (!check) return damaged();
+    if (!check) return check.error().permanent ? damaged() : unreadable(check.error().text);
     check_ = *check;
   }
   const std::span<char> buffer = segments_.buffer(kBlock);
   const auto length = queue::read_content(fd, place_, read_, buffer);
-  if (!length) return damaged();
+  if (!length) return unreadable(length.error().text);
   const std::string_view piece(buffer.data(), *length);
   check_.extend(piece);
   read_ += piece.size();
@@ -72,7 +79,7 @@ util::Result<std::string_view> ContentReader::block(int fd) {
 }
 
 std::unexpected<util::Error> ContentReader::damaged() const {
-  return util::temporary(fmt::format("queue file damaged at {}:{}", place_.segment, place_.offset));
+  return util::permanent(fmt::format("queue file damaged at {}:{}", place_.segment, place_.offset));
 }
 
 }  // namespace hikyaku::smtp_client

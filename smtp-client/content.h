@@ -40,7 +40,8 @@ class ContentReader {
       : segments_(segments), id_(deliver.id), place_(deliver.place) {}
 
   // The next piece, good until anybody reads again; at the end an empty one. The end comes only after all of it was
-  // found to be what was accepted; before it, the message must not be ended. An error says where the log is damaged.
+  // found to be what was accepted; before it, the message must not be ended. The error is permanent when the log is
+  // damaged, and says where; temporary when the segment is not open or the disk could not be read.
   util::Result<std::string_view> next();
   // Whether `piece` is all of the content: then asking for the end leaves it where it is.
   bool is_whole(std::string_view piece) const { return begun_ && read_ == 0 && piece.size() == place_.content_length; }

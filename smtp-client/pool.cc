@@ -2,6 +2,7 @@
 #include "smtp-client/pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "smtp-client/demand.h"
 
@@ -21,7 +22,7 @@ Destination& Pool::destination_of(const ipc::Deliver& deliver) {
   key += std::to_string(deliver.next_hop_port);
   std::unique_ptr<Destination>& destination = destinations_[key];
   if (!destination)
-    destination = std::make_unique<Destination>(around_, resolver_, *this, std::string(deliver.next_hop_host),
+    destination = std::make_unique<Destination>(around_.config, around_.sink, *this, std::string(deliver.next_hop_host),
                                                 deliver.next_hop_port, deliver.no_mx);
   return *destination;
 }
@@ -39,7 +40,17 @@ void Pool::drain() {
   for (auto& [key, destination] : destinations_) destination->drain();
 }
 
-void Pool::bury(std::unique_ptr<Connection> connection) {
+void Pool::look_up(const std::string& host, bool no_mx, Resolver::Done done) {
+  resolver_.look_up(host, no_mx, std::move(done));
+}
+
+std::unique_ptr<Carrier> Pool::make_connection(CarrierOwner& owner, const std::string& host, uint16_t port,
+                                               const std::vector<net::Address>& addresses) {
+  ++connections_;
+  return std::make_unique<Connection>(around_, owner, host, port, addresses);
+}
+
+void Pool::bury(std::unique_ptr<Carrier> connection) {
   --connections_;
   buried_.push_back(std::move(connection));
   tidy_.schedule();
@@ -67,11 +78,11 @@ void Pool::tidy() {
 void Pool::keep_idle_bound() {
   struct Idle {
     Destination* destination;
-    Connection* connection;
+    Carrier* connection;
   };
   std::vector<Idle> idle;
   for (auto& [key, destination] : destinations_)
-    destination->each_idle([&](Connection& each) { idle.push_back({destination.get(), &each}); });
+    destination->each_idle([&](Carrier& each) { idle.push_back({destination.get(), &each}); });
   if (idle.size() <= around_.config.idle_connections) return;
   std::ranges::sort(idle, {}, [](const Idle& each) { return each.connection->idle_since(); });
   idle.resize(idle.size() - around_.config.idle_connections);

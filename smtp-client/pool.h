@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "smtp-client/connection.h"
 #include "smtp-client/destination.h"
 
 namespace hikyaku::smtp_client {
@@ -23,8 +24,10 @@ class Pool final : public DestinationKeeper {
   void drain();
 
  private:
-  void connection_made() override { ++connections_; }
-  void bury(std::unique_ptr<Connection> connection) override;
+  void look_up(const std::string& host, bool no_mx, Resolver::Done done) override;
+  std::unique_ptr<Carrier> make_connection(CarrierOwner& owner, const std::string& host, uint16_t port,
+                                           const std::vector<net::Address>& addresses) override;
+  void bury(std::unique_ptr<Carrier> connection) override;
   void connection_idle() override;
   void look_soon() override;
   void tidy_soon() override { tidy_.schedule(); }
@@ -37,7 +40,7 @@ class Pool final : public DestinationKeeper {
   Surroundings around_;
   Resolver resolver_;
   std::unordered_map<std::string, std::unique_ptr<Destination>> destinations_;
-  std::vector<std::unique_ptr<Connection>> buried_;
+  std::vector<std::unique_ptr<Carrier>> buried_;
   size_t connections_ = 0;
   event::Timer look_;
   event::TurnEnd tidy_;

@@ -17,8 +17,9 @@ bool is_safe(std::string_view mailbox) {
 
 void ClientSession::connected(std::vector<ClientAction>&) { phase_ = Stage::kGreeting; }
 
-void ClientSession::send_helo(std::vector<ClientAction>& out) {
-  send((esmtp_ ? "EHLO " : "HELO ") + options_.helo_name + "\r\n", out);
+void ClientSession::send_helo(Stage stage, std::vector<ClientAction>& out) {
+  phase_ = stage;
+  send((stage == Stage::kEhlo ? "EHLO " : "HELO ") + options_.helo_name + "\r\n", out);
 }
 
 void ClientSession::start(Job job, std::vector<ClientAction>& out) {

@@ -17,8 +17,10 @@ Words words_of(Stage stage) {
       return {"connection", "connecting"};
     case Stage::kGreeting:
       return {"connection", "receiving the initial server greeting"};
-    case Stage::kHelo:
+    case Stage::kEhlo:
       return {"EHLO command", "performing the EHLO handshake"};
+    case Stage::kHelo:
+      return {"HELO command", "performing the HELO handshake"};
     case Stage::kMail:
       return {"MAIL FROM command", "sending MAIL FROM"};
     case Stage::kRcpt:
@@ -53,7 +55,7 @@ std::string explain(const DeliveryResult& result, std::string_view host) {
   switch (result.cause) {
     case Cause::kReply:
       if (result.outcome == Outcome::kSent) return result.reply.line();
-      if (result.stage == Stage::kGreeting)
+      if (result.stage == Stage::kGreeting || result.stage == Stage::kIdle)
         return joined({"host ", host, " refused to talk to me: ", result.reply.line()});
       return joined({"host ", host, " said: ", result.reply.line(), " (in reply to ", words.command, ")"});
     case Cause::kLost:

@@ -31,7 +31,8 @@ void ClientSession::receive(std::string_view bytes, std::vector<ClientAction>& o
     if (status == ReplyParser::Status::kNeedMore) return;
     if (status == ReplyParser::Status::kMalformed)
       return give_up(Cause::kMalformed, {0, "4.5.0", parser_.malformed()}, out);
-    on_reply(parser_.take(phase_ == Stage::kHelo ? '\n' : ' '), out);
+    ++replies_;
+    on_reply(parser_.take(phase_ == Stage::kEhlo ? '\n' : ' '), out);
   }
 }
 
@@ -39,6 +40,7 @@ void ClientSession::on_reply(Reply reply, std::vector<ClientAction>& out) {
   switch (phase_) {
     case Stage::kGreeting:
       return on_greeting(std::move(reply), out);
+    case Stage::kEhlo:
     case Stage::kHelo:
       return on_helo(std::move(reply), out);
     case Stage::kRset:
@@ -48,7 +50,7 @@ void ClientSession::on_reply(Reply reply, std::vector<ClientAction>& out) {
     case Stage::kIdle:
       if (ending_) return on_final(std::move(reply), out);
       if (current_) return on_transaction_reply(std::move(reply), out);
-      return hang_up(out);  // nothing was asked: most often 421, an idle connection is being closed
+      return on_unasked(std::move(reply), out);
     default:
       return hang_up(out);
   }
@@ -56,24 +58,25 @@ void ClientSession::on_reply(Reply reply, std::vector<ClientAction>& out) {
 
 void ClientSession::on_greeting(Reply reply, std::vector<ClientAction>& out) {
   if (!is_success(reply)) return fail_host(Cause::kReply, std::move(reply), out);
-  phase_ = Stage::kHelo;
-  esmtp_ = true;
-  send_helo(out);
+  send_helo(Stage::kEhlo, out);
 }
 
 void ClientSession::on_helo(Reply reply, std::vector<ClientAction>& out) {
   if (is_success(reply)) {
-    if (esmtp_) read_keywords(reply.text);
+    if (phase_ == Stage::kEhlo) read_keywords(reply.text);
     phase_ = Stage::kIdle;
     return become_ready(out);
   }
   // RFC 5321 section 3.2: a server that does not know EHLO may know HELO.
-  if (esmtp_ && reply.is_permanent()) {
-    esmtp_ = false;
-    return send_helo(out);
-  }
+  if (phase_ == Stage::kEhlo && reply.is_permanent()) return send_helo(Stage::kHelo, out);
   std::ranges::replace(reply.text, '\n', ' ');
   fail_host(Cause::kReply, std::move(reply), out);
+}
+
+// Most often 421: an idle connection is being closed, or the server wants no mail from us.
+void ClientSession::on_unasked(Reply reply, std::vector<ClientAction>& out) {
+  if (reply.is_positive()) return give_up(Cause::kMalformed, {0, "4.5.0", reply.line()}, out);
+  give_up(Cause::kReply, reply, out);
 }
 
 // The lines of the answer to EHLO behind the first, which is a greeting.
@@ -181,7 +184,7 @@ void ClientSession::timed_out(std::vector<ClientAction>& out) { give_up(Cause::k
 // The end of the connection, whatever runs. What is not known to be delivered is not delivered.
 void ClientSession::give_up(Cause cause, const Reply& reply, std::vector<ClientAction>& out) {
   if (closed_) return;
-  if (phase_ <= Stage::kHelo) return fail_host(cause, reply, out);
+  if (phase_ <= Stage::kHelo || (phase_ == Stage::kIdle && jobs_ == 0)) return fail_host(cause, reply, out);
   const bool other_ran = ending_.has_value();
   if (ending_) {
     const bool in_doubt = !ending_->sending_content;

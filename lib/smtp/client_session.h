@@ -31,7 +31,8 @@ struct Job {
 enum class Stage : uint8_t {
   kConnect,
   kGreeting,
-  kHelo,
+  kEhlo,
+  kHelo,  // to a server that does not know EHLO
   kMail,
   kRcpt,
   kDataInit,
@@ -84,12 +85,13 @@ struct JobReturned {
   uint64_t job = 0;
   bool operator==(const JobReturned&) const = default;
 };
-// Greeting or EHLO failed, no job was taken: try the next host. The outcome is always kDeferred.
+// The connection ends, without having been asked to, before it had a job: try the next host. That is a greeting or EHLO
+// that failed, or a server that hangs up behind EHLO. The outcome is always kDeferred.
 struct HostFailed {
   DeliveryResult result;
   bool operator==(const HostFailed&) const = default;
 };
-// start() may be called now.
+// start() may be called, if ready() still says so: the bytes that made it ready may hold the connection's end too.
 struct Ready {
   bool operator==(const Ready&) const = default;
 };
@@ -121,6 +123,8 @@ class ClientSession {
   bool offers_pipelining() const { return pipelining_; }
   uint64_t offered_size() const { return size_limit_; }  // of SIZE; 0: none given
   unsigned jobs_started() const { return jobs_; }        // conn_use=
+  // Complete replies so far. Each reply has its time; bytes of one that has not ended are no reason to wait longer.
+  uint64_t replies() const { return replies_; }
 
  private:
   struct Running {
@@ -142,6 +146,7 @@ class ClientSession {
   void on_reply(Reply reply, std::vector<ClientAction>& out);
   void on_greeting(Reply reply, std::vector<ClientAction>& out);
   void on_helo(Reply reply, std::vector<ClientAction>& out);
+  void on_unasked(Reply reply, std::vector<ClientAction>& out);
   void on_transaction_reply(Reply reply, std::vector<ClientAction>& out);
   void on_mail(Reply reply, std::vector<ClientAction>& out);
   void on_rcpt(Reply reply, std::vector<ClientAction>& out);
@@ -149,7 +154,7 @@ class ClientSession {
   void on_final(Reply reply, std::vector<ClientAction>& out);
   void read_keywords(std::string_view lines);
   DeliveryResult failure_of(Stage stage, Reply reply) const;
-  void send_helo(std::vector<ClientAction>& out);
+  void send_helo(Stage stage, std::vector<ClientAction>& out);
   void send_quit(std::vector<ClientAction>& out);
   void send(std::string bytes, std::vector<ClientAction>& out);
   void go_on(std::vector<ClientAction>& out);
@@ -167,10 +172,10 @@ class ClientSession {
   ReplyParser parser_;
   std::optional<Running> ending_;  // its content is sent, the last reply is awaited
   std::optional<Running> current_;
-  Stage phase_ = Stage::kConnect;  // up to EHLO, then kIdle while transactions run, kRset, kQuit
+  Stage phase_ = Stage::kConnect;  // up to EHLO or HELO, then kIdle while transactions run, kRset, kQuit
   uint64_t size_limit_ = 0;
   unsigned jobs_ = 0;
-  bool esmtp_ = false;
+  uint64_t replies_ = 0;
   bool pipelining_ = false;
   bool eight_bit_mime_ = false;
   bool size_ = false;

@@ -1,11 +1,14 @@
 """Connections to the next hop: kept, reused, replaced, ended; and content that must not go out (rows 45-47)."""
 
+import re
 import threading
 import time
 import unittest
+from unittest import mock
 
+import next_hop
 from harness import Instance, main, message, wait_until
-from next_hop import DROP, NextHop, times
+from next_hop import DROP, SILENT, NextHop, times
 
 QUICKLY = {"retry_method": "linear", "retry_a": "1s", "retry_period": "300s"}
 NO_PIPELINING = "250-next-hop.test\r\n250 8BITMIME"
@@ -110,6 +113,97 @@ class Connections(unittest.TestCase):
         with Instance(settings=settings) as hikyaku:
             send_many(hikyaku, 1)
             hikyaku.wait_for_log(r"relay=none, .*dsn=4\.\d\.\d, status=deferred \(Host or domain name not found", 30)
+
+
+class Refusals(unittest.TestCase):
+    """A next hop that does not want us, in ways that are easy to get wrong."""
+
+    BUSY = "250-next-hop.test\r\n250 PIPELINING\r\n421 4.3.2 too busy"
+
+    def test_a_next_hop_that_ends_the_connection_right_behind_ehlo_gets_mail_when_it_is_well(self):
+        """More often than connections are allowed, so that one forgotten each time would be noticed."""
+        settings = dict(QUICKLY, smtp_destination_concurrency_limit="3")
+        with NextHop({"ehlo": self.BUSY}) as hop, Instance(next_hop=hop, settings=settings) as hikyaku:
+            send_many(hikyaku, 4)
+            hikyaku.wait_for_log(r"relay=127\S+\]:\d+, .*dsn=4\.3\.2, status=deferred "
+                                 r"\(host \S+ refused to talk to me: 421 4\.3\.2 too busy\)", count=4)
+            wait_until(lambda: hop.session_count() > 6, 20, "more connections than are allowed at once")
+            del hop.answers["ehlo"]
+            hikyaku.wait_for_log(r"status=sent", 20, count=4)
+            self.assertEqual(len(hop.messages), 4)
+
+    def test_nonsense_behind_ehlo_is_a_failed_attempt(self):
+        answer = "250-next-hop.test\r\n250 PIPELINING\r\n250 2.0.0 unasked"
+        with NextHop({"ehlo": answer}) as hop, Instance(next_hop=hop, settings=QUICKLY) as hikyaku:
+            send_many(hikyaku, 1)
+            hikyaku.wait_for_log(r"dsn=4\.5\.0, status=deferred \(host \S+ sent an answer out of place")
+            del hop.answers["ehlo"]
+            hikyaku.wait_for_log(r"status=sent")
+
+    def test_a_refused_helo_is_told_as_helo(self):
+        with NextHop({"ehlo": "502 No EHLO", "helo": "450 4.7.1 Later"}) as hop:
+            with Instance(next_hop=hop, settings=QUICKLY) as hikyaku:
+                send_many(hikyaku, 1)
+                hikyaku.wait_for_log(r"said: 450 4.7.1 Later \(in reply to HELO command\)")
+                hop.answers["ehlo"] = "450 4.7.1 Later"
+                hikyaku.wait_for_log(r"said: 450 4.7.1 Later \(in reply to EHLO command\)")
+
+
+class EagerSession(next_hop.Session):
+    """Replies leave one by one, also to what was pipelined."""
+
+    def reply(self, text):
+        self.connection.sendall(text.encode() + b"\r\n")
+
+
+def endless_reply(hop):
+    def answer(_):
+        while True:  # until the client is gone
+            hop.connections[-1].sendall(b"250-still here\r\n")
+            time.sleep(0.4)
+
+    return answer
+
+
+@mock.patch.object(next_hop, "Session", EagerSession)
+class TimeOuts(unittest.TestCase):
+    def test_a_reply_without_an_end_has_its_time_like_any_other(self):
+        """Its lines come more often than the time-out."""
+        settings = {f"smtp_{stage}_timeout": "2s" for stage in ("helo", "mail", "rcpt", "data_init", "data_done")}
+        rows = [
+            ("connect", NO_PIPELINING, "receiving the initial server greeting"),
+            ("ehlo", NO_PIPELINING, "performing the EHLO handshake"),
+            ("mail", NO_PIPELINING, "sending MAIL FROM"),
+            ("rcpt", NO_PIPELINING, "sending RCPT TO"),
+            ("rcpt", next_hop.USUAL["ehlo"], "sending RCPT TO"),
+            ("data", NO_PIPELINING, "sending DATA command"),
+            ("dot", NO_PIPELINING, "sending end of data"),
+        ]
+        for stage, ehlo, doing in rows:
+            with self.subTest(stage, ehlo=ehlo), NextHop({"ehlo": ehlo}) as hop:
+                hop.answers[stage] = endless_reply(hop)
+                with Instance(next_hop=hop, settings=settings) as hikyaku:
+                    send_many(hikyaku, 1)
+                    hikyaku.wait_for_log(rf"status=deferred \(conversation with \S+ timed out while {doing}", 8)
+
+    def test_each_answer_to_pipelined_recipients_has_its_own_time(self):
+        recipients = [f"r{number}@dest.test" for number in range(5)]
+        with NextHop({"rcpt": lambda _: time.sleep(1) or "250 2.1.5 Ok"}) as hop:
+            with Instance(next_hop=hop, settings={"smtp_rcpt_timeout": "3s"}) as hikyaku:
+                send_many(hikyaku, 1, recipients)
+                hikyaku.wait_for_log(r"status=sent", 15, count=5)
+                self.assertEqual(hop.session_count(), 1)
+
+    def test_waiting_for_a_greeting_is_time_of_setting_up(self):
+        """The third of the delays."""
+        with NextHop({"connect": SILENT}) as hop:
+            with Instance(next_hop=hop, settings={"smtp_helo_timeout": "2s"}) as hikyaku:
+                send_many(hikyaku, 1)
+                [line] = hikyaku.wait_for_log(r"status=deferred \(conversation with \S+ timed out while receiving")
+                delays = [float(part) for part in re.search(r"delays=([\d./]+)", line).group(1).split("/")]
+                self.assertGreater(delays[2], 1.5)
+                self.assertLess(delays[1], 1)
+                self.assertLess(delays[3], 1)
 
 
 class Content(unittest.TestCase):

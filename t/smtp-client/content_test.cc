@@ -1,6 +1,8 @@
 // Content is read from a segment, and its end is only reached when it is what was accepted.
 #include "smtp-client/content.h"
 
+#include <fcntl.h>
+
 #include <catch2/catch.hpp>
 
 #include "os/file.h"
@@ -105,7 +107,7 @@ TEST_CASE("a flipped bit is found before the end, wherever it is") {
       INFO(size << " bytes, flipped at " << at);
       REQUIRE_FALSE(read);
       CHECK(read.error().text == "queue file damaged at 7:100");
-      CHECK_FALSE(read.error().permanent);
+      CHECK(read.error().permanent);
     }
   }
 }
@@ -123,7 +125,29 @@ TEST_CASE("another message at the place, or a file that ends early, is damage") 
   CAPTURE(change);
   open(segments, message.bytes);
   ContentReader reader(segments, deliver);
-  CHECK_FALSE(read_all(reader));
+  const auto read = read_all(reader);
+  REQUIRE_FALSE(read);
+  CHECK(read.error().permanent);
+  CHECK(read.error().text.starts_with("queue file damaged at 7:"));
+}
+
+TEST_CASE("a segment that is not open and a disk that does not read are no damage") {
+  for (const size_t size : {5000ul, 2ul << 20}) {
+    CAPTURE(size);
+    const Stored message = stored(sample(size));
+    Segments segments;
+    ContentReader of_closed(segments, message.deliver);
+    auto read = read_all(of_closed);
+    REQUIRE_FALSE(read);
+    CHECK(read.error() == util::Error{"queue file 7 is not open", false});
+
+    // A folder can be opened, but not read.
+    segments.open(kSegment, kNonce, os::UniqueFd(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+    ContentReader of_unreadable(segments, message.deliver);
+    read = read_all(of_unreadable);
+    REQUIRE_FALSE(read);
+    CHECK(read.error() == util::Error{"cannot read queue file: segment 7, offset 100: read: Is a directory", false});
+  }
 }
 
 TEST_CASE("a segment counts as open only under the nonce of the place") {

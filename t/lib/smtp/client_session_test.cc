@@ -221,7 +221,10 @@ TEST_CASE("a server out of step never makes mail count as sent") {
 
 TEST_CASE("an idle connection that the server speaks on is closed") {
   ClientDialog client;
-  client.greet("PIPELINING");
+  client.greet("X");
+  client.start(1);
+  client.say("450 Later\r\n");
+  REQUIRE(client.session.idle());
   CHECK(client.say("421 4.4.2 Idle\r\n") == "hangup\n");
   CHECK(client.session.closed());
   CHECK(client.lost() == "");

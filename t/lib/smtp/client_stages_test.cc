@@ -74,11 +74,13 @@ TEST_CASE("a refusal, a lost connection, a time-out and nonsense have their resu
 TEST_CASE("before a message everything that fails is the host's failure, and temporary") {
   const struct {
     Stage stage;
-    std::string said, command, doing;
+    std::string said, verb, asked, doing;
   } rows[] = {
-      {Stage::kGreeting, "", "refused to talk to me: ", "receiving the initial server greeting"},
-      {Stage::kHelo, "220 mx\r\n", "said: ", "performing the EHLO handshake"},
-      {Stage::kHelo, "220 mx\r\n502 No EHLO\r\n", "said: ", "performing the EHLO handshake"},
+      {Stage::kGreeting, "", "refused to talk to me: ", "", "receiving the initial server greeting"},
+      {Stage::kEhlo, "220 mx\r\n", "said: ", " (in reply to EHLO command)", "performing the EHLO handshake"},
+      {Stage::kHelo, "220 mx\r\n502 No EHLO\r\n", "said: ", " (in reply to HELO command)",
+       "performing the HELO handshake"},
+      {Stage::kIdle, "220 mx\r\n250 mx\r\n", "refused to talk to me: ", "", "waiting for mail"},
   };
   for (const auto& row : rows) {
     CAPTURE(row.said);
@@ -88,19 +90,51 @@ TEST_CASE("before a message everything that fails is the host's failure, and tem
       REQUIRE(client.session.stage() == row.stage);
       return client;
     };
-    const std::string helo = row.stage == Stage::kHelo ? " (in reply to EHLO command)" : "";
     CHECK(there().say("450 Later\r\n") ==
-          "host deferred host mx[192.0.2.1] " + row.command + "450 Later" + helo + "\n> QUIT\nhangup\n");
+          "host deferred host mx[192.0.2.1] " + row.verb + "450 Later" + row.asked + "\n> QUIT\nhangup\n");
     CHECK(there().say("421 Down\r\n") ==
-          "host deferred host mx[192.0.2.1] " + row.command + "421 Down" + helo + "\nhangup\n");
+          "host deferred host mx[192.0.2.1] " + row.verb + "421 Down" + row.asked + "\nhangup\n");
     CHECK(there().lost() == "host deferred lost connection with mx[192.0.2.1] while " + row.doing + "\nhangup\n");
     CHECK(there().timed_out() ==
           "host deferred conversation with mx[192.0.2.1] timed out while " + row.doing + "\nhangup\n");
     CHECK(there().say("SSH-2.0-x\r\n") ==
           "host deferred host mx[192.0.2.1] sent an answer out of place while " + row.doing + ": SSH-2.0-x\nhangup\n");
-    if (row.said.find("502") != std::string::npos || row.stage == Stage::kGreeting)
+    if (row.stage != Stage::kEhlo)
       CHECK(there().say("554 Never\r\n") ==
-            "host deferred host mx[192.0.2.1] " + row.command + "554 Never" + helo + "\n> QUIT\nhangup\n");
+            "host deferred host mx[192.0.2.1] " + row.verb + "554 Never" + row.asked + "\n> QUIT\nhangup\n");
+  }
+}
+
+TEST_CASE("an end right behind the answer to EHLO is the host's failure, also when both are read at once") {
+  const struct {
+    std::string behind, told;
+  } rows[] = {
+      {"421 4.3.2 too busy\r\n", "refused to talk to me: 421 4.3.2 too busy\n"},
+      {"250 unasked\r\n", "sent an answer out of place while waiting for mail: 250 unasked\n"},
+      {"nonsense\r\n", "sent an answer out of place while waiting for mail: nonsense\n"},
+  };
+  for (const auto& row : rows) {
+    for (const size_t piece : {std::string::npos, size_t{1}}) {
+      CAPTURE(row.behind, piece);
+      ClientDialog client;
+      client.say("220 mx\r\n");
+      CHECK(client.say("250-mx\r\n250 PIPELINING\r\n" + row.behind, piece) ==
+            "ready\nhost deferred host mx[192.0.2.1] " + row.told + "hangup\n");
+      CHECK_FALSE(client.session.ready());
+    }
+  }
+}
+
+TEST_CASE("a reply counts when it is complete, so that one without an end gains no time") {
+  for (const StageRow& row : kStages) {
+    CAPTURE(row.command);
+    ClientDialog client = at(row);
+    const uint64_t before = client.session.replies();
+    for (int i = 0; i < 3; ++i) CHECK(client.say("250-still here\r\n") == "");
+    CHECK(client.session.replies() == before);
+    CHECK(client.session.stage() == row.stage);
+    client.say("250 Ok\r\n");
+    CHECK(client.session.replies() == before + 1);
   }
 }
 

@@ -18,13 +18,6 @@ constexpr uint32_t kSlots = 20;
 // Between attempts to store a report; it is never given up.
 constexpr event::Duration kPause = std::chrono::seconds(5);
 
-int utc_offset_at(int64_t microseconds) {
-  const std::time_t seconds = microseconds / 1'000'000;
-  std::tm local{};
-  ::localtime_r(&seconds, &local);
-  return static_cast<int>(local.tm_gmtoff);
-}
-
 }  // namespace
 
 Reporter::Reporter(service::Context& context, Config config)
@@ -103,7 +96,7 @@ bool Reporter::submit(uint64_t number, Job& job) {
     return false;
   }
   const int64_t now = os::wall_now().time_since_epoch().count();
-  const Submission made = make_submission(config_, job.ask, *original, now, utc_offset_at(now));
+  const Submission made = make_submission(config_, job.ask, *original, now, os::utc_offset(now));
   channel->send(ipc::Submit{number, made.flags, made.envelope, made.content});
   job.submitted = true;
   return true;

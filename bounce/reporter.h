@@ -47,7 +47,6 @@ class Reporter final : public service::Daemon {
   util::Result<Original> original_of(const ipc::MakeReport& ask);
   void answer_stored(const Job& job, queue::QueueId report);
   void give_back(const Job& job, std::string_view reason);
-  void give_back_waiting();
   void finish_if_done();
 
   service::Context& context_;

@@ -3,29 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <ctime>
-
 #include "cleanup/header_policy.h"
+#include "os/clock.h"
 #include "queue/envelope.h"
 
 namespace hikyaku::cleanup {
-
-namespace {
-
-// The zone can change while we run (summer time), but not within a second.
-int utc_offset_at(int64_t micros) {
-  static std::time_t known = -1;
-  static int offset = 0;
-  const std::time_t second = micros / 1000000;
-  if (second == known) return offset;
-  std::tm local{};
-  ::localtime_r(&second, &local);
-  known = second;
-  offset = static_cast<int>(local.tm_gmtoff);
-  return offset;
-}
-
-}  // namespace
 
 void Group::refuse(ipc::Peer& from, uint64_t request, const smtp::Reply& reply) {
   from.channel->send(ipc::Refused{request, static_cast<uint16_t>(reply.code), reply.enhanced, reply.text});
@@ -35,6 +17,10 @@ bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit
   const auto envelope = queue::parse_envelope(submit.envelope);
   if (!envelope) return false;
   if (!writer_.has_room(submit.envelope.size() + submit.content.size())) {
+    if (os::monotonic_now() >= next_space_warning_) {
+      logger_.warning("queue: no space is left for new mail: it is refused with 452 4.3.1 until there is");
+      next_space_warning_ = os::monotonic_now() + std::chrono::minutes(1);
+    }
     refuse(from, submit.request, {452, "4.3.1", "Insufficient system storage"});
     return true;
   }
@@ -44,7 +30,7 @@ bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit
                             .our_name = config.our_name,
                             .our_address = envelope->server_address,
                             .arrival = envelope->arrival,
-                            .utc_offset = utc_offset_at(envelope->arrival)};
+                            .utc_offset = os::utc_offset(envelope->arrival)};
   // Our own reports say where they come from in their header; a Received field of ours would only repeat it.
   const bool own = envelope->client_address.empty();
   HeaderPolicy policy = config.headers;

@@ -10,6 +10,7 @@
 #include "ipc/messages.h"
 #include "ipc/peer.h"
 #include "log/logger.h"
+#include "os/clock.h"
 #include "queue/log_writer.h"
 
 namespace hikyaku::cleanup {
@@ -43,6 +44,7 @@ class Group {
   log::Logger& logger_;
   std::deque<Member> members_;  // a deque, because the log's group points into `prepend`
   std::vector<std::string_view> pieces_;
+  os::Monotonic next_space_warning_{};
 };
 
 }  // namespace hikyaku::cleanup

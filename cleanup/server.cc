@@ -13,7 +13,7 @@ namespace hikyaku::cleanup {
 namespace {
 
 constexpr const char* kFolder = "log";
-constexpr const char* kLock = "log.lock";
+constexpr const char* kLock = "log/lock";
 constexpr event::Duration kLockRetry = std::chrono::milliseconds(50);
 constexpr event::Duration kBackgroundStep = std::chrono::milliseconds(5);
 constexpr event::Duration kBackgroundRest = std::chrono::milliseconds(200);

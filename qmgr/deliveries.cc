@@ -9,6 +9,9 @@ namespace hikyaku::qmgr {
 
 namespace {
 
+// What is remembered of a reply, bytes: it is in memory, in the journal, in listings and in reports, for each
+// recipient.
+constexpr size_t kLongestReply = 1024;
 constexpr size_t kWakesPerTurn = 10000;  // a wave of retries comes in pieces: new mail is looked at in between
 
 int64_t seconds_of(Time time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
@@ -51,7 +54,7 @@ void Deliveries::admit(Message& message, Time now) {
 Destination* Deliveries::destination_for(Message& message, uint32_t index) {
   if (relay_ != nullptr) return relay_;
   RecipientState& state = message.recipients[index];
-  auto hop = next_hop(config_.relayhost, state.recipient.address);
+  auto hop = smtp::next_hop(config_.relayhost, state.recipient.address);
   if (hop) return &scheduler_.destination(*hop);
   state.status = "5.1.3";
   state.reply = hop.error().text;
@@ -193,8 +196,8 @@ void Deliveries::take_result(Message& message, const ipc::RecipientResult& resul
   if (result.outcome == ipc::Outcome::kSent) return ledger_.delivered(message, result.index);
   state.last_attempt = seconds_of(now);
   state.status = result.status;
-  state.reply = result.text;
-  state.remote_mta = result.remote_mta;
+  state.reply = result.text.substr(0, kLongestReply);
+  state.remote_mta = result.remote_mta.substr(0, kLongestReply);
   if (result.outcome == ipc::Outcome::kBounced) return ledger_.failed(message, result.index, false);
   plan_retry(message, result.index, now);
 }
@@ -292,9 +295,10 @@ bool Deliveries::is_on_the_wire(const Message& message) const { return message.c
 
 void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
   std::vector<uint32_t> waiting;
+  const bool in_lane_too = message.held || verb == ipc::Verb::kExpire;  // the task finds nothing left to do
   for (uint32_t index = 0; index < message.recipients.size(); ++index)
     if (message.recipients[index].step == Step::kWaiting ||
-        (message.held && message.recipients[index].step == Step::kReady))
+        (in_lane_too && message.recipients[index].step == Step::kReady))
       waiting.push_back(index);
   switch (verb) {
     case ipc::Verb::kRetry:

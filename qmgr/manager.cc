@@ -39,7 +39,7 @@ Manager::Manager(service::Context& context)
 
 // A predecessor that is still ending holds the lock; two schedulers must never meet.
 void Manager::open_when_unlocked() {
-  auto lock = os::try_lock("journal.lock");
+  auto lock = os::try_lock("journal/lock");
   if (!lock) return context_.fail(lock.error().text, util::kExitUnavailable);
   if (!*lock) return lock_retry_.set(kLockRetry);
   lock_ = std::move(*lock);

@@ -106,6 +106,7 @@ void Connection::perform(smtp::Deliver& message) {
   envelope.eight_bit = message.transaction.eight_bit_mime;
   const uint32_t flags = (message.has_dot_line ? queue::kHasDotLine : 0) | (message.eight_bit ? queue::kEightBit : 0);
   stream_.cancel_deadline();  // it is our turn now
+  request_sender_ = envelope.sender;
   request_ =
       around_.queue.submit(envelope, flags, message.content, [this](const StoreResult& result) { stored(result); });
 }
@@ -118,7 +119,12 @@ void Connection::stored(const StoreResult& result) {
     log_lost();
     return end();
   }
-  if (result.id.value != 0) around_.logger.record(log::ClientKnown{result.id, {"unknown", peer_host_}, "", ""});
+  if (result.id.value != 0) {
+    around_.logger.record(log::ClientKnown{result.id, {"unknown", peer_host_}, "", ""});
+  } else {
+    smtp::Rejected rejected{"END-OF-MESSAGE", *result.reply, request_sender_, ""};
+    perform(rejected);
+  }
   stream_.set_deadline(around_.config.timeout);
   session_.stored(*result.reply, out());
   act();

@@ -10,6 +10,7 @@
 #include "smtp/server_session.h"
 #include "smtpd/config.h"
 #include "smtpd/queue_client.h"
+#include "util/error.h"
 
 namespace hikyaku::log {
 class Logger;
@@ -48,8 +49,8 @@ class Connection final : public net::StreamHandler {
   // After stop_reading(): when nothing stands against it any more.
   void read_on();
   void perform(smtp::SendReply& reply);
-  void perform(smtp::AskSender&) {}
-  void perform(smtp::AskRecipient&) {}
+  void perform(smtp::AskSender&) { util::ensure(false, "the session was told not to ask"); }
+  void perform(smtp::AskRecipient&) { util::ensure(false, "the session was told not to ask"); }
   void perform(smtp::Deliver& message);
   void perform(smtp::Rejected& rejected);
   void perform(smtp::Delay&);
@@ -66,7 +67,8 @@ class Connection final : public net::StreamHandler {
   net::Stream stream_;
   smtp::ServerSession session_;
   std::unique_ptr<event::Timer> delay_;
-  uint64_t request_ = 0;  // being stored, 0 when none
+  uint64_t request_ = 0;        // being stored, 0 when none
+  std::string request_sender_;  // for the log
   bool reading_ = true;
   bool closing_ = false;  // nothing more is read or said but what waits in the stream
   bool ended_ = false;

@@ -61,10 +61,10 @@ void QueueClient::finish(uint64_t request, const StoreResult& result) {
   done(result);
 }
 
-// What was handed over and not answered may have become durable, or not. An answer of "try again" risks a second copy;
-// silence would be no better, and this one the client understands at once.
+// What was handed over and not answered may have become durable, or not: nobody knows, so nothing is said (see
+// StoreResult).
 void QueueClient::on_down() {
-  for (const auto& [request, done] : std::exchange(waiting_, {})) done({kQueueAway, {}});
+  for (const auto& [request, done] : std::exchange(waiting_, {})) done({});
 }
 
 }  // namespace hikyaku::smtpd

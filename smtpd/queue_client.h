@@ -13,7 +13,9 @@
 
 namespace hikyaku::smtpd {
 
-// The answer to a message. Without a reply nothing is known of it, and the client must be left without one too.
+// The answer to a message. Without a reply nobody knows whether it will be found in the queue again, and the client is
+// hung up on without one: an answer of 4xx would say that the message is not there, and be a lie when it is. The client
+// asks again.
 struct StoreResult {
   std::optional<smtp::Reply> reply;
   queue::QueueId id;  // when the reply is positive

@@ -41,6 +41,7 @@ void Loop::run() {
 }
 
 void Loop::end_turn() {
+  if (before_hooks_) before_hooks_();
   // Hooks may schedule others, or be destroyed by others: take them one by one, by index.
   for (size_t i = 0; i < due_.size(); ++i) {
     TurnEnd* hook = due_[i];

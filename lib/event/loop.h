@@ -38,7 +38,9 @@ class Loop {
     return now_;
   }
   event_base* base() { return base_; }
-  // Called after everything else of each turn; for what must see the effects of all hooks (the log).
+  // Called before the hooks of each turn, and after them: for the log. What was done is written there before anybody is
+  // told of it, so that the lines of several daemons stand in their order; and what the hooks did is written too.
+  void before_turn_end(std::function<void()> work) { before_hooks_ = std::move(work); }
   void after_every_turn(std::function<void()> work) { after_turn_ = std::move(work); }
 
  private:
@@ -50,7 +52,7 @@ class Loop {
   Monotonic now_{};
   bool now_known_ = false;
   std::vector<TurnEnd*> due_;
-  std::function<void()> after_turn_;
+  std::function<void()> before_hooks_, after_turn_;
 };
 
 // Work for the end of the turn. schedule() may be called any number of times in a turn, also from other

@@ -40,7 +40,7 @@ class ChannelHandler {
 };
 
 struct ChannelLimits {
-  size_t frame = 4 << 20;    // longest payload taken, bytes
+  size_t frame = 64 << 20;   // longest payload taken, bytes: thousands of recipients, each with its reason
   size_t input = 64 << 10;   // usual size of the input buffer, bytes
   size_t output = 64 << 20;  // more than this waiting for a peer that does not read closes the channel
 };

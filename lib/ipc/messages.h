@@ -48,6 +48,8 @@ struct Stored {
   queue::QueueId id;
   static constexpr auto fields = std::tuple{&Stored::request, &Stored::id};
 };
+// Code 0: the disk failed in such a way that nobody knows whether the message will be found again. No answer may be
+// given.
 struct Refused {
   static constexpr uint16_t kType = 12;
   uint64_t request = 0;
@@ -253,6 +255,8 @@ struct QueueEntry {
                  &QueueEntry::size,         &QueueEntry::sender,     &QueueEntry::attempts,
                  &QueueEntry::next_attempt, &QueueEntry::expires,    &QueueEntry::recipients};
 };
+// A listing comes in slices, so that a long one does not hold up mail: `count` entries are still to come, for which the
+// next ListQueue asks.
 struct EndOfList {
   static constexpr uint16_t kType = 42;
   uint64_t count = 0;

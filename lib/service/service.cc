@@ -33,9 +33,11 @@ class Process final : public Context, public ipc::ChannelHandler {
       : program_(program), make_(make), drain_bound_(loop_, [this] { finish(); }) {
     master_.emplace(loop_, os::UniqueFd(kMasterPipe), *this);
     terminate_.emplace(loop_, SIGTERM, [this] { drain(kStopWithin); });
-    loop_.after_every_turn([this] {
+    const auto write_log = [this] {
       if (logger_) logger_->flush();
-    });
+    };
+    loop_.before_turn_end(write_log);
+    loop_.after_every_turn(write_log);
   }
 
   int run() {

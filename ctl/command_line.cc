@@ -14,6 +14,10 @@
 #include "ctl/installation.h"
 #include "ctl/lifecycle.h"
 #include "ctl/queue.h"
+#include "ctl/queue_summary.h"
+#include "ctl/queue_why.h"
+#include "ctl/salvage.h"
+#include "ctl/verify.h"
 #include "util/error.h"
 #include "util/version.h"
 
@@ -56,13 +60,15 @@ class CommandLine {
   void add_queue();
   void add_filters(CLI::App& command);
   void add_queue_action(CLI::App& queue, const std::string& name, const std::string& help, ipc::Verb verb);
+  void add_queue_questions(CLI::App& queue);
+  void add_queue_files(CLI::App& queue);
   void add_config();
   void add_unbuilt(CLI::App& parent, const std::string& name, const std::string& help);
   std::string directory() const { return config_directory_of(directory_); }
 
   CLI::App app_{"Hikyaku, the mail relay", "hikyaku"};
   std::function<int()> chosen_;
-  std::string directory_, id_, assignment_;
+  std::string directory_, id_, target_, assignment_;
   bool json_ = false, dry_run_ = false, envelope_ = false, header_ = false, body_ = false, doc_ = false;
   Chosen messages_;
   ConfigOptions config_;
@@ -116,7 +122,9 @@ void CommandLine::add_lifecycle() {
   add(app_, "reload", "Apply changed files", [this] { return reload(directory()); });
   add(app_, "status", "What runs", [this] { return status(directory(), json_); })->add_flag("--json", json_, "As JSON");
   add(app_, "check", "What is wrong in main.cf and master.cf", [this] { return check(directory()); });
-  add(app_, "flush", "Try all waiting mail now", [this] { return flush(directory()); });
+  add(app_, "flush", "Try all waiting mail now, but what is held", [this] {
+    return flush(directory(), json_);
+  })->add_flag("--json", json_, "As JSON");
 }
 
 void CommandLine::add_filters(CLI::App& command) {
@@ -126,15 +134,29 @@ void CommandLine::add_filters(CLI::App& command) {
 }
 
 void CommandLine::add_queue_action(CLI::App& queue, const std::string& name, const std::string& help, ipc::Verb verb) {
-  CLI::App* action = add(queue, name, help, [this, verb] { return act(directory(), verb, messages_, dry_run_); });
+  CLI::App* action = add(queue, name, help, [this, verb] {
+    return act(directory(), verb, messages_, {dry_run_, json_});
+  });
   action->add_option("ID", messages_.ids, "Queue IDs; ALL; - reads them from standard input");
   action->add_flag("--dry-run", dry_run_, "Only say what would be done");
+  action->add_flag("--json", json_, "As JSON");
   add_filters(*action);
 }
 
 void CommandLine::add_queue() {
   CLI::App& queue = *app_.add_subcommand("queue", "The messages that wait");
   queue.require_subcommand(1);
+  add_queue_questions(queue);
+  using ipc::Verb;
+  add_queue_action(queue, "retry", "Try to deliver now; held mail stays held", Verb::kRetry);
+  add_queue_action(queue, "hold", "Keep from being tried until it is released", Verb::kHold);
+  add_queue_action(queue, "release", "Put held mail back into its schedule", Verb::kRelease);
+  add_queue_action(queue, "expire", "Give up now, and report to the sender", Verb::kExpire);
+  add_queue_action(queue, "delete", "Remove for good, without telling the sender", Verb::kDelete);
+  add_queue_files(queue);
+}
+
+void CommandLine::add_queue_questions(CLI::App& queue) {
   CLI::App* list = add(queue, "list", "As mailq", [this] { return list_queue(directory(), messages_, json_); });
   list->add_flag("--json", json_, "One JSON object a line");
   add_filters(*list);
@@ -147,9 +169,25 @@ void CommandLine::add_queue() {
   show->add_flag("-e", envelope_, "The envelope");
   show->add_flag("-h", header_, "The header");
   show->add_flag("-b", body_, "The body");
-  add_queue_action(queue, "retry", "Try to deliver now", ipc::Verb::kRetry);
-  add_queue_action(queue, "delete", "Remove for good, without telling the sender", ipc::Verb::kDelete);
-  for (const char* name : {"hold", "release", "expire", "summary", "why"}) add_unbuilt(queue, name, "");
+  CLI::App* summary = add(queue, "summary", "Recipients by domain and age in minutes, with the usual reason",
+                          [this] { return summarize_queue(directory(), messages_, json_); });
+  summary->add_flag("--json", json_, "As JSON");
+  add_filters(*summary);
+  CLI::App* why =
+      add(queue, "why", "What a message waits for", [this] { return explain_message(directory(), id_, json_); });
+  why->add_option("ID", id_, "Queue ID")->required();
+  why->add_flag("--json", json_, "As JSON");
+}
+
+// What needs no daemon, and must not meet one.
+void CommandLine::add_queue_files(CLI::App& queue) {
+  add(queue, "verify", "Read all that is on disk and say what is damaged (only when stopped)", [this] {
+    return verify_queue(directory(), json_);
+  })->add_flag("--json", json_, "As JSON");
+  CLI::App* salvage = add(queue, "salvage", "Copy every intact message out of the queue (only when stopped)",
+                          [this] { return salvage_queue(directory(), target_, json_); });
+  salvage->add_option("DIRECTORY", target_, "New or empty; gets ID.eml and ID.envelope.json")->required();
+  salvage->add_flag("--json", json_, "As JSON");
 }
 
 void CommandLine::add_config() {

@@ -1,4 +1,4 @@
-// queue list, show, retry, delete; flush.
+// queue list, show, and the actions on messages; flush.
 #include "ctl/queue.h"
 
 #include <fmt/format.h>
@@ -7,9 +7,9 @@
 #include <array>
 #include <cstdio>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "ctl/ask.h"
 #include "ctl/installation.h"
 #include "ctl/queue_listing.h"
 #include "os/unique_fd.h"
@@ -21,7 +21,6 @@ namespace hikyaku::ctl {
 
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(60);  // a durable answer may wait for a slow disk
 constexpr size_t kIdsAtOnce = 10000;
 
 std::string read_standard_input() {
@@ -63,30 +62,55 @@ std::string acted_text(ipc::Verb verb, bool dry_run, const ipc::Acted& acted) {
   const auto& words = dry_run ? kWould : kDone;
   std::string text = fmt::format("{} {}\n", messages(acted.count), words[static_cast<size_t>(verb)]);
   if (acted.on_the_wire > 0)
-    text += fmt::format("{} of them being delivered right now: may still arrive\n", acted.on_the_wire);
+    text += fmt::format("{} being delivered right now{}\n", messages(acted.on_the_wire),
+                        verb == ipc::Verb::kRetry || verb == ipc::Verb::kRelease ? "" : ": may still arrive");
   return text;
 }
 
-int list_queue(const std::string& config_directory, const Chosen& filters, bool json) {
+std::string acted_json(ipc::Verb verb, bool dry_run, const ipc::Acted& acted) {
+  constexpr std::array<const char*, 5> kNames = {"retry", "delete", "hold", "release", "expire"};
+  const nlohmann::ordered_json json{{"action", kNames[static_cast<size_t>(verb)]},
+                                    {"dry_run", dry_run},
+                                    {"count", acted.count},
+                                    {"on_the_wire", acted.on_the_wire},
+                                    {"unknown", acted.unknown}};
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Failure no_such_message(const std::string& id) {
+  return {util::kExitData, util::escape_for_log(id) + ": no such message in the queue"};
+}
+
+// The listing comes in slices: qmgr sends the next one when it is asked for it, so that neither side gathers it.
+void for_each_entry(const std::string& config_directory, const Chosen& filters,
+                    const std::function<void(const ipc::QueueEntry&)>& take) {
   enter_queue_directory(config_directory);
   Question question("private/qmgr", "qmgr");
+  const ipc::ListQueue slice{{true, {}, filters.sender, filters.recipient, filters.domain}};
+  ipc::EndOfList end;
+  do {
+    question.ask(slice, kPatience, [&](ipc::Frame& frame) {
+      if (frame.type == ipc::EndOfList::kType)
+        return ipc::decode_all(frame.payload, end) ? Next::kDone : Next::kMalformed;
+      ipc::QueueEntry entry;
+      if (frame.type != ipc::QueueEntry::kType || !ipc::decode_all(frame.payload, entry)) return Next::kMalformed;
+      take(entry);
+      return Next::kMore;
+    });
+  } while (end.count > 0);
+}
+
+int list_queue(const std::string& config_directory, const Chosen& filters, bool json) {
   Listing listing(local_time);
-  const ipc::Selection selection{true, {}, filters.sender, filters.recipient, filters.domain};
-  question.ask(ipc::ListQueue{selection}, kPatience, [&](ipc::Frame& frame) {
-    if (frame.type == ipc::EndOfList::kType) return Next::kDone;
-    ipc::QueueEntry entry;
-    if (frame.type != ipc::QueueEntry::kType || !ipc::decode_all(frame.payload, entry)) return Next::kMalformed;
-    print(json ? json_line(entry) + "\n" : listing.entry(entry));
-    return Next::kMore;
-  });
+  for_each_entry(config_directory, filters,
+                 [&](const ipc::QueueEntry& entry) { print(json ? json_line(entry) + "\n" : listing.entry(entry)); });
   if (!json) print(listing.end());
   return 0;
 }
 
-int act(const std::string& config_directory, ipc::Verb verb, const Chosen& chosen, bool dry_run) {
-  const bool reads = std::ranges::find(chosen.ids, "-") != chosen.ids.end();
-  ipc::Selection selection = selection_of(chosen, reads ? read_standard_input() : "");
-  enter_queue_directory(config_directory);
+namespace {
+
+ipc::Acted ask_to_act(ipc::Verb verb, bool dry_run, ipc::Selection selection) {
   Question question("private/qmgr", "qmgr");
   ipc::Acted total;
   const std::vector<std::string> ids = std::exchange(selection.ids, {});
@@ -101,14 +125,23 @@ int act(const std::string& config_directory, ipc::Verb verb, const Chosen& chose
     next = end;
     if (selection.all) break;
   }
-  print(acted_text(verb, dry_run, total));
-  for (const std::string& id : total.unknown)
-    std::fprintf(stderr, "hikyaku: %s: no such message in the queue\n", util::escape_for_log(id).c_str());
-  return total.unknown.empty() ? 0 : util::kExitData;
+  return total;
 }
 
-int flush(const std::string& config_directory) {
-  return act(config_directory, ipc::Verb::kRetry, Chosen{{"ALL"}, {}, {}, {}}, false);
+}  // namespace
+
+int act(const std::string& config_directory, ipc::Verb verb, const Chosen& chosen, How how) {
+  const bool reads = std::ranges::find(chosen.ids, "-") != chosen.ids.end();
+  const ipc::Selection selection = selection_of(chosen, reads ? read_standard_input() : "");
+  enter_queue_directory(config_directory);
+  const ipc::Acted acted = ask_to_act(verb, how.dry_run, selection);
+  print(how.json ? acted_json(verb, how.dry_run, acted) + "\n" : acted_text(verb, how.dry_run, acted));
+  for (const std::string& id : acted.unknown) std::fprintf(stderr, "hikyaku: %s\n", no_such_message(id).text.c_str());
+  return acted.unknown.empty() ? 0 : util::kExitData;
+}
+
+int flush(const std::string& config_directory, bool json) {
+  return act(config_directory, ipc::Verb::kRetry, Chosen{{"ALL"}, {}, {}, {}}, {.json = json});
 }
 
 namespace {
@@ -141,8 +174,8 @@ int show_message(const std::string& config_directory, const std::string& id, Par
     if (!frame.descriptors.empty()) segment = std::move(frame.descriptors.front());
     return Next::kDone;
   });
-  const std::string name = util::escape_for_log(id);
-  if (!shown.found) throw Failure{util::kExitData, name + ": no such message in the queue"};
+  if (!shown.found) throw no_such_message(id);
+  const std::string name = queue::to_text(shown.id);
   if (json) {
     print(json_line(shown.entry) + "\n");
     return 0;

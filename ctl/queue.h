@@ -1,13 +1,19 @@
-// queue list, show, retry, delete; flush.
+// queue list, show, and the actions on messages; flush.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ctl/ask.h"
 #include "ipc/messages.h"
 
 namespace hikyaku::ctl {
+
+// How long an answer of qmgr may take: a durable one may wait for a slow disk.
+inline constexpr auto kPatience = std::chrono::seconds(60);
 
 // As given on the command line: IDs ("-": read them from standard input, "ALL": every message) and filters.
 struct Chosen {
@@ -17,13 +23,25 @@ struct Chosen {
 // The same as qmgr is asked. With filters and without IDs, all messages are filtered. Throws Failure (64) when neither
 // is given.
 ipc::Selection selection_of(const Chosen& chosen, std::string_view standard_input);
+// What is said of an ID that names nothing: exit code 65.
+Failure no_such_message(const std::string& id);
+
 // "3 messages will be tried now\n", with what to know of those on the wire.
 std::string acted_text(ipc::Verb verb, bool dry_run, const ipc::Acted& acted);
+std::string acted_json(ipc::Verb verb, bool dry_run, const ipc::Acted& acted);
+
+// Calls `take` for every message in the queue that matches, the oldest first, as they come in. Throws Failure.
+void for_each_entry(const std::string& config_directory, const Chosen& filters,
+                    const std::function<void(const ipc::QueueEntry&)>& take);
 
 // Each returns the exit code; throws Failure.
 int list_queue(const std::string& config_directory, const Chosen& filters, bool json);
-int act(const std::string& config_directory, ipc::Verb verb, const Chosen& chosen, bool dry_run);
-int flush(const std::string& config_directory);
+struct How {
+  bool dry_run = false;
+  bool json = false;
+};
+int act(const std::string& config_directory, ipc::Verb verb, const Chosen& chosen, How how);
+int flush(const std::string& config_directory, bool json);
 
 struct Parts {
   bool envelope = true, header = true, body = true;

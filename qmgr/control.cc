@@ -2,10 +2,46 @@
 #include "qmgr/control.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "util/text.h"
 
 namespace hikyaku::qmgr {
+
+namespace {
+
+// A slice of a listing: whichever comes first. A few milliseconds of work.
+constexpr size_t kEntriesAtOnce = 300;
+constexpr size_t kBytesAtOnce = 256 << 10;
+
+bool is_filtered(const ipc::Selection& selection) {
+  return !selection.sender.empty() || !selection.recipient.empty() || !selection.domain.empty();
+}
+
+bool is_same(const ipc::Selection& a, const ipc::Selection& b) {
+  const auto members = [](const ipc::Selection& s) { return std::tie(s.all, s.ids, s.sender, s.recipient, s.domain); };
+  return members(a) == members(b);
+}
+
+// Whether the action changes anything, so that the operator is told of no message that stays as it is.
+bool concerns(ipc::Verb verb, const Message& message) {
+  const size_t to_do = message.count(Step::kReady) + message.count(Step::kWaiting);
+  switch (verb) {
+    case ipc::Verb::kRetry:  // what is being tried is tried now
+      return !message.held && to_do + message.count(Step::kInHand) > 0;
+    case ipc::Verb::kDelete:
+      return true;
+    case ipc::Verb::kHold:
+      return !message.held;
+    case ipc::Verb::kRelease:
+      return message.held;
+    case ipc::Verb::kExpire:
+      return to_do > 0;
+  }
+  return false;
+}
+
+}  // namespace
 
 bool Control::on_frame(ipc::Peer& peer, ipc::Frame& frame, Time now) {
   return ipc::dispatch<ipc::ListQueue, ipc::ShowMessage, ipc::Act>(frame, [&]<class M>(const M& request) {
@@ -20,6 +56,7 @@ bool Control::on_frame(ipc::Peer& peer, ipc::Frame& frame, Time now) {
 
 void Control::on_gone(ipc::Peer& peer) {
   std::erase_if(answers_, [&](const auto& answer) { return answer.first == &peer; });
+  listings_.erase(&peer);
 }
 
 namespace {
@@ -43,8 +80,7 @@ bool Control::matches(const Message& message, const ipc::Selection& selection) c
 
 Control::Selected Control::select(const ipc::Selection& selection) {
   Selected selected;
-  const bool filtered = !selection.sender.empty() || !selection.recipient.empty() || !selection.domain.empty();
-  if (selection.all || (selection.ids.empty() && filtered)) {
+  if (selection.all || (selection.ids.empty() && is_filtered(selection))) {
     for (const auto& [id, message] : ledger_.messages())
       if (matches(message, selection)) selected.ids.push_back(message.id);
     std::sort(selected.ids.begin(), selected.ids.end());
@@ -85,11 +121,26 @@ ipc::QueueEntry Control::describe(const Message& message) const {
 }
 
 void Control::list(ipc::Peer& peer, const ipc::ListQueue& request) {
+  const auto under_way = listings_.find(&peer);
+  if (under_way != listings_.end() && is_same(under_way->second.selection, request.selection))
+    return send_slice(peer, under_way->second);
   ipc::Selection selection = request.selection;
   selection.all = selection.all || selection.ids.empty();
-  const Selected selected = select(selection);
-  for (const queue::QueueId id : selected.ids) peer.channel->send(describe(*ledger_.find(id)));
-  peer.channel->send(ipc::EndOfList{selected.ids.size()});
+  Listing& listing = listings_[&peer];
+  listing = {request.selection, select(selection).ids, 0};
+  send_slice(peer, listing);
+}
+
+void Control::send_slice(ipc::Peer& peer, Listing& listing) {
+  auto is_full = [&, sent = size_t{0}]() mutable {
+    return sent++ == kEntriesAtOnce || peer.channel->waiting() > kBytesAtOnce;
+  };
+  for (; listing.next < listing.ids.size() && !is_full(); ++listing.next)
+    if (const Message* message = ledger_.find(listing.ids[listing.next]))  // else it is gone meanwhile
+      peer.channel->send(describe(*message));
+  const size_t left = listing.ids.size() - listing.next;
+  peer.channel->send(ipc::EndOfList{left});
+  if (left == 0) listings_.erase(&peer);
 }
 
 void Control::show(ipc::Peer& peer, const ipc::ShowMessage& request) {
@@ -102,10 +153,12 @@ void Control::show(ipc::Peer& peer, const ipc::ShowMessage& request) {
 
 void Control::act(ipc::Peer& peer, const ipc::Act& request, Time now) {
   Selected selected = select(request.selection);
-  ipc::Acted acted{.count = selected.ids.size(), .unknown = std::move(selected.unknown)};
+  ipc::Acted acted{.unknown = std::move(selected.unknown)};
   for (const queue::QueueId id : selected.ids) {
     Message& message = *ledger_.find(id);
     acted.on_the_wire += deliveries_.is_on_the_wire(message);
+    if (!concerns(request.verb, message)) continue;
+    ++acted.count;
     if (!request.dry_run) deliveries_.act(request.verb, message, now);
   }
   answers_.emplace_back(&peer, std::move(acted));

@@ -56,7 +56,15 @@ TEST_CASE("an action says what was done and what was already on the wire") {
   CHECK(acted_text(ipc::Verb::kDelete, false, {3, 0, {}}) == "3 messages deleted\n");
   CHECK(acted_text(ipc::Verb::kDelete, true, {1, 0, {}}) == "1 message would be deleted\n");
   CHECK(acted_text(ipc::Verb::kRetry, false, {0, 0, {}}) == "0 messages will be tried now\n");
-  CHECK_THAT(acted_text(ipc::Verb::kDelete, false, {3, 1, {}}), Catch::Contains("1 of them being delivered"));
+  CHECK(acted_text(ipc::Verb::kHold, false, {2, 0, {}}) == "2 messages put on hold\n");
+  CHECK(acted_text(ipc::Verb::kExpire, true, {2, 0, {}}) == "2 messages would expire\n");
+  CHECK(acted_text(ipc::Verb::kDelete, false, {3, 1, {}}) ==
+        "3 messages deleted\n1 message being delivered right now: may still arrive\n");
+  CHECK(acted_text(ipc::Verb::kRelease, false, {3, 2, {}}) ==
+        "3 messages released\n2 messages being delivered right now\n");
+  CHECK(
+      nlohmann::json::parse(acted_json(ipc::Verb::kExpire, true, {3, 1, {"NONE"}})) ==
+      nlohmann::json{{"action", "expire"}, {"dry_run", true}, {"count", 3}, {"on_the_wire", 1}, {"unknown", {"NONE"}}});
 }
 
 TEST_CASE("status in JSON names the services, and that nothing runs") {

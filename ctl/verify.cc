@@ -1,0 +1,96 @@
+// queue verify.
+#include "ctl/verify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "ctl/ask.h"
+#include "ctl/queue_at_rest.h"
+#include "queue/journal_facts.h"
+#include "util/error.h"
+
+namespace hikyaku::ctl {
+
+namespace {
+
+Inspection inspect_queue() {
+  queue::RealDisk disk;
+  queue::JournalFacts facts;
+  Inspection inspection;
+  inspection.journal = read_journal(disk, facts);
+  auto missing = facts.waiting();
+  auto log = queue::inspect_log(disk, "log", facts.nonces(), [&](int, const queue::LogEntry& entry) {
+    missing.erase(entry.id);
+    inspection.waiting += facts.is_alive(entry.id, entry.place);
+    return util::Result<void>();
+  });
+  if (!log) throw Failure{util::kExitData, log.error().text};
+  inspection.log = std::move(*log);
+  for (const auto& [id, place] : missing) inspection.missing.push_back(id);
+  return inspection;
+}
+
+std::string damage_text(const std::string& problem, const std::vector<queue::Damage>& damage) {
+  std::string text = problem.empty() && damage.empty() ? "intact\n" : "DAMAGED\n";
+  if (!problem.empty()) text += "  " + problem + "\n";
+  for (const auto& one : damage) text += fmt::format("  {} bytes at offset {}\n", one.length, one.offset);
+  return text;
+}
+
+nlohmann::ordered_json damage_json(const std::vector<queue::Damage>& damage) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& one : damage) list.push_back({{"offset", one.offset}, {"length", one.length}});
+  return list;
+}
+
+}  // namespace
+
+bool Inspection::intact() const {
+  return journal.intact() && missing.empty() &&
+         std::ranges::all_of(log, [](const queue::SegmentReport& segment) { return segment.intact(); });
+}
+
+std::string inspection_text(const Inspection& inspection) {
+  std::string text;
+  for (const auto& segment : inspection.log) {
+    text += fmt::format("{}: {} messages, {} bytes, {}", segment.file, segment.messages, segment.bytes,
+                        damage_text(segment.problem, segment.damage));
+    if (!segment.readable) text += "  nothing behind this place can be told\n";
+  }
+  const auto& journal = inspection.journal;
+  if (!journal.file.empty())
+    text += fmt::format("{}: {} records, {} bytes, {}", journal.file, journal.records, journal.bytes,
+                        damage_text(journal.problem, journal.damage));
+  for (const queue::QueueId id : inspection.missing)
+    text += fmt::format("{}: waits by the journal, but is not whole in the log\n", queue::to_text(id));
+  return text + fmt::format("{} messages wait; {}\n", inspection.waiting,
+                            inspection.intact() ? "all is intact" : "there is damage");
+}
+
+std::string inspection_json(const Inspection& inspection) {
+  using Json = nlohmann::ordered_json;
+  Json json{{"intact", inspection.intact()}, {"waiting", inspection.waiting}, {"log", Json::array()}};
+  const auto described = [](const auto& report, const char* what, uint64_t count) {
+    Json one{{"file", report.file}, {what, count}, {"bytes", report.bytes}, {"damage", damage_json(report.damage)}};
+    if (!report.problem.empty()) one["problem"] = report.problem;
+    return one;
+  };
+  for (const auto& segment : inspection.log) json["log"].push_back(described(segment, "messages", segment.messages));
+  if (!inspection.journal.file.empty())
+    json["journal"] = described(inspection.journal, "records", inspection.journal.records);
+  json["missing"] = Json::array();
+  for (const queue::QueueId id : inspection.missing) json["missing"].push_back(queue::to_text(id));
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+int verify_queue(const std::string& config_directory, bool json) {
+  const QueueAtRest at_rest(config_directory);
+  const Inspection inspection = inspect_queue();
+  std::fputs((json ? inspection_json(inspection) + "\n" : inspection_text(inspection)).c_str(), stdout);
+  return inspection.intact() ? 0 : util::kExitData;
+}
+
+}  // namespace hikyaku::ctl

@@ -1,0 +1,28 @@
+// queue verify: whether all that is on disk can be read.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "queue/journal_inspection.h"
+#include "queue/log_inspection.h"
+
+namespace hikyaku::ctl {
+
+struct Inspection {
+  std::vector<queue::SegmentReport> log;
+  queue::JournalReport journal;
+  uint64_t waiting = 0;                 // whole messages that are not done
+  std::vector<queue::QueueId> missing;  // those that wait by the journal, and are not whole in the log
+
+  bool intact() const;
+};
+
+// A line per file, a line per damaged place, and the sum.
+std::string inspection_text(const Inspection& inspection);
+std::string inspection_json(const Inspection& inspection);
+
+// Returns 0 when all is intact, 65 when something is damaged; throws Failure.
+int verify_queue(const std::string& config_directory, bool json);
+
+}  // namespace hikyaku::ctl

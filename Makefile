@@ -125,6 +125,10 @@ unit-%: $(OUT)/t/%
 check: all $(UNIT_TESTS)  ## all tests; the last line is "N passed, N failed" (MODE=asan: with sanitizers)
 	@t/run --out $(OUT) $(UNIT_TESTS)
 
+.PHONY: fault
+fault: all $(OUT)/t/fault-power  ## daemons killed, power cut, disks full and rotten: nothing is lost
+	@t/fault/run --out $(OUT)
+
 .PHONY: demo
 demo: all  ## run the main job on loopback and show what happened
 	@t/demo/demo --sbin $(OUT)/sbin

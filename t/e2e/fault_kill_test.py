@@ -1,0 +1,29 @@
+"""The short form of t/fault/kill: daemons killed at random, and an account of every message."""
+
+import os
+import subprocess
+import sys
+import unittest
+
+from harness import PATIENCE, SBIN, TREE, main
+
+KILL = TREE / "t" / "fault" / "kill"
+
+
+class FaultKill(unittest.TestCase):
+    def run_rounds(self, *options):
+        done = subprocess.run([sys.executable, str(KILL), "--clients", "4", *options],
+                              env={**os.environ, "HIKYAKU_SBIN": str(SBIN)}, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=80 * PATIENCE)
+        self.assertEqual(done.returncode, 0, "\n" + done.stdout)
+
+    def test_nothing_is_lost_in_three_rounds_of_kills(self):
+        # Other tests run at the same time, and sanitizers are slow.
+        self.run_rounds("--rounds", "3", "--seconds", "2", "--window", "500")
+
+    def test_the_account_shows_a_destroyed_segment(self):
+        self.run_rounds("--control", "--rounds", "1", "--seconds", "0.5")
+
+
+if __name__ == "__main__":
+    main()

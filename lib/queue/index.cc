@@ -1,0 +1,275 @@
+// Opening, changing, syncing and listing the index.
+#include "queue/index.h"
+
+#include <algorithm>
+
+#include "queue/index_batch.h"
+#include "queue/index_tables.h"
+#include "queue/little_endian.h"
+
+namespace hikyaku::queue {
+namespace {
+
+constexpr unsigned kReaders = 16;  // qmgr's loop, and whoever looks with LMDB's own tools
+constexpr std::string_view kBallastName = "/ballast";
+// Disk that must be free for the ballast to be taken back, times its size: so that it is not given up at once again.
+constexpr uint64_t kRoomForBallast = 4;
+
+std::atomic<bool> open_in_process{false};
+
+// What stays for removals: they copy the pages on the way to what they remove before those are free again.
+uint64_t removal_reserve(uint64_t map_size) {
+  return std::max(map_size / 20, std::min(map_size / 4, uint64_t{1} << 20));
+}
+
+uint64_t id_of(const IndexChange& change) {
+  if (const auto* put = std::get_if<PutMessage>(&change)) return put->message.id.value;
+  if (const auto* take = std::get_if<TakeMessage>(&change)) return take->id.value;
+  if (const auto* remove = std::get_if<RemoveMessage>(&change)) return remove->id.value;
+  if (const auto* move = std::get_if<MoveMessage>(&change)) return move->id.value;
+  return UINT64_MAX;
+}
+
+// Neighbours share pages, and a page is copied once in a transaction. Changes of one message stay in their order, and
+// between messages it makes no difference.
+std::vector<const IndexChange*> by_id(std::span<const IndexChange> changes) {
+  std::vector<std::pair<uint64_t, const IndexChange*>> keyed;
+  keyed.reserve(changes.size());
+  for (const IndexChange& change : changes) keyed.emplace_back(id_of(change), &change);
+  std::ranges::stable_sort(keyed, {}, [](const auto& entry) { return entry.first; });
+  std::vector<const IndexChange*> sorted;
+  sorted.reserve(keyed.size());
+  for (const auto& [id, change] : keyed) sorted.push_back(change);
+  return sorted;
+}
+
+}  // namespace
+
+// ---- opening -----------------------------------------------------------------------------------------------------
+
+void Index::CloseEnvironment::operator()(MDB_env* environment) const { mdb_env_close(environment); }
+
+Index::Index(Disk& disk, std::string folder, IndexOptions options)
+    : disk_(disk), folder_(std::move(folder)), options_(options), tables_(std::make_unique<IndexTables>()) {
+  util::ensure(!open_in_process.exchange(true), "a process has one index open");
+}
+
+Index::~Index() {
+  environment_.reset();
+  open_in_process = false;
+}
+
+util::Result<std::unique_ptr<Index>> Index::open(Disk& disk, const std::string& folder, IndexOptions options) {
+  std::unique_ptr<Index> index(new Index(disk, folder, options));
+  if (auto opened = index->open_environment(); !opened) return std::unexpected(opened.error());
+  if (auto opened = index->open_tables(); !opened) return std::unexpected(opened.error());
+  // LMDB syncs what is in its files, and not that there are such files.
+  if (auto synced = disk.sync_folder(folder); !synced) return std::unexpected(synced.error());
+  index->take_back_ballast();
+  index->judge_room();
+  return index;
+}
+
+util::Result<void> Index::open_environment() {
+  MDB_env* environment = nullptr;
+  int code = mdb_env_create(&environment);
+  environment_.reset(environment);
+  if (code == 0) code = mdb_env_set_maxdbs(environment, kIndexTables);
+  if (code == 0) code = mdb_env_set_maxreaders(environment, kReaders);
+  if (code == 0) code = mdb_env_set_mapsize(environment, options_.map_size);
+  // Without the sync of the meta page a commit costs one flush and not two; the last one may then be undone by a power
+  // loss, and never more. NOTLS: a reader's slot belongs to the transaction and is free again at its end.
+  if (code == 0) code = mdb_env_open(environment, folder_.c_str(), MDB_NOMETASYNC | MDB_NOTLS, 0600);
+  int dead = 0;
+  if (code == 0) code = mdb_reader_check(environment, &dead);  // a killed predecessor's would keep old pages for ever
+  if (code != 0) return index_error("open " + folder_, code);
+  MDB_stat facts{};
+  mdb_env_stat(environment, &facts);
+  page_size_ = facts.ms_psize;
+  return {};
+}
+
+util::Result<void> Index::open_tables() {
+  IndexTransaction transaction(environment_.get(), 0);
+  const auto table = [&](const char* name, MDB_dbi& handle) { transaction.open_table(name, handle); };
+  table("meta", tables_->meta);
+  const auto version = transaction.get(tables_->meta, "version");
+  if (!version) {
+    std::string value;
+    append_number(value, kIndexVersion);
+    transaction.put(tables_->meta, "version", value);
+  } else if (version->size() != sizeof(uint32_t) || load<uint32_t>(version->data()) != kIndexVersion) {
+    const bool newer = version->size() == sizeof(uint32_t);
+    return util::permanent("index " + folder_ + " is of version " +
+                           (newer ? std::to_string(load<uint32_t>(version->data())) : "unknown") +
+                           ", this program knows version " + std::to_string(kIndexVersion));
+  }
+  table("msg", tables_->message);
+  table("rcpt", tables_->recipient);
+  table("ready", tables_->ready);
+  table("wake", tables_->wake);
+  table("domain", tables_->domain);
+  table("taken", tables_->taken);
+  table("segment", tables_->segment);
+  const uint64_t pages = used_pages(transaction);
+  if (transaction.commit() != 0) return index_error("open " + folder_, transaction.code());
+  used_ = static_cast<double>(pages * page_size_) / static_cast<double>(options_.map_size);
+  return {};
+}
+
+// ---- room --------------------------------------------------------------------------------------------------------
+
+uint64_t Index::used_pages(IndexTransaction& transaction) const {
+  const IndexTables& t = *tables_;
+  uint64_t pages = 0;
+  for (const MDB_dbi table : {t.meta, t.message, t.recipient, t.ready, t.wake, t.domain, t.taken, t.segment})
+    pages += transaction.pages(table);
+  return pages;
+}
+
+void Index::judge_room() { has_room_ = has_ballast_ && used_ < 0.9; }
+
+void Index::give_up_ballast() {
+  has_room_ = false;
+  if (!std::exchange(has_ballast_, false)) return;
+  (void)disk_.unlink(folder_ + std::string(kBallastName));  // then there is no more room than before
+}
+
+void Index::take_back_ballast() {
+  if (has_ballast_) return;
+  const std::string path = folder_ + std::string(kBallastName);
+  if (auto free = disk_.free_space(folder_); !free || *free < kRoomForBallast * options_.ballast) return;
+  (void)disk_.unlink(path);  // a predecessor's
+  auto file = disk_.open(path, Access::kCreateNew);
+  has_ballast_ = file && disk_.preallocate(file->get(), options_.ballast);
+  if (!has_ballast_) (void)disk_.unlink(path);
+}
+
+// ---- changes -----------------------------------------------------------------------------------------------------
+
+util::Result<void> Index::apply(std::span<const IndexChange> changes) {
+  const bool grows = std::ranges::any_of(changes, [](const auto& c) { return std::holds_alternative<PutMessage>(c); });
+  const double most =
+      1 - static_cast<double>(removal_reserve(options_.map_size)) / static_cast<double>(options_.map_size);
+  if (grows && used_ > most) return util::temporary("index: full, but for what removals need");
+  IndexTransaction transaction(environment_.get(), 0);
+  IndexBatch batch(transaction, *tables_);
+  for (const IndexChange* change : by_id(changes)) std::visit([&](const auto& c) { batch.apply(c); }, *change);
+  batch.finish();
+  const uint64_t pages = used_pages(transaction);
+  if (transaction.commit() != 0) return index_error("write", transaction.code());
+  used_ = static_cast<double>(pages * page_size_) / static_cast<double>(options_.map_size);
+  take_back_ballast();
+  judge_room();
+  return {};
+}
+
+// After a failed flush the kernel may call the next one good although pages are lost. All pages but the last meta page
+// were flushed by their own commit, so a commit is what makes the next flush tell the truth.
+util::Result<void> Index::sync() {
+  if (sync_failed_) {
+    IndexTransaction transaction(environment_.get(), 0);
+    std::string count;
+    const auto before = transaction.get(tables_->meta, "syncs");
+    append_number(count, before && before->size() == sizeof(uint64_t) ? load<uint64_t>(before->data()) + 1 : 1);
+    transaction.put(tables_->meta, "syncs", count);
+    if (transaction.commit() != 0) return index_error("write", transaction.code());
+  }
+  const int code = mdb_env_sync(environment_.get(), 1);
+  sync_failed_ = code != 0;
+  if (code != 0) return index_error("sync", code);
+  return {};
+}
+
+// ---- reading -----------------------------------------------------------------------------------------------------
+
+util::Result<std::optional<RestingMessage>> Index::find(QueueId id) {
+  IndexTransaction transaction(environment_.get(), MDB_RDONLY);
+  auto message = read_message(transaction, *tables_, id);
+  if (transaction.code() != 0) return index_error("read " + to_text(id), transaction.code());
+  return message;
+}
+
+util::Result<void> Index::list(QueueId from, size_t limit, std::vector<RestingMessage>& out) {
+  IndexTransaction transaction(environment_.get(), MDB_RDONLY);
+  IndexCursor cursor(transaction, tables_->message);
+  for (bool more = cursor.seek(message_key(from)); more && limit > 0; more = cursor.next(), --limit) {
+    const auto id = parse_message_key(cursor.key());
+    auto parsed = id ? parse_message_value(*id, cursor.value()) : std::nullopt;
+    if (!parsed) {
+      transaction.found_damage();
+    } else if (!parsed->has_differing) {
+      out.push_back(std::move(parsed->message));
+    } else if (auto message = read_message(transaction, *tables_, *id)) {
+      out.push_back(std::move(*message));
+    }
+  }
+  if (transaction.code() != 0) return index_error("list", transaction.code());
+  return {};
+}
+
+util::Result<void> Index::list_taken(QueueId from, size_t limit, std::vector<QueueId>& out) {
+  IndexTransaction transaction(environment_.get(), MDB_RDONLY);
+  IndexCursor cursor(transaction, tables_->taken);
+  for (bool more = cursor.seek(message_key(from)); more && limit > 0; more = cursor.next(), --limit) {
+    const auto id = parse_message_key(cursor.key());
+    if (id)
+      out.push_back(*id);
+    else
+      transaction.found_damage();
+  }
+  if (transaction.code() != 0) return index_error("list", transaction.code());
+  return {};
+}
+
+util::Result<void> Index::list_domains(const std::string& after, size_t limit, std::vector<Domain>& out) {
+  IndexTransaction transaction(environment_.get(), MDB_RDONLY);
+  IndexCursor cursor(transaction, tables_->domain);
+  const std::string from = domain_key(after);
+  for (bool more = cursor.seek(from); more && limit > 0; more = cursor.next()) {
+    if (cursor.key() == from && !after.empty()) continue;
+    const auto name = parse_domain_key(cursor.key());
+    const auto row = parse_domain_value(cursor.value());
+    if (name && row)
+      out.push_back({std::string(*name), *row});
+    else
+      transaction.found_damage();
+    --limit;
+  }
+  if (transaction.code() != 0) return index_error("list", transaction.code());
+  return {};
+}
+
+util::Result<std::vector<Index::Segment>> Index::segments() {
+  std::vector<Segment> segments;
+  IndexTransaction transaction(environment_.get(), MDB_RDONLY);
+  IndexCursor cursor(transaction, tables_->segment);
+  for (bool more = cursor.seek({}); more; more = cursor.next()) {
+    const auto number = parse_segment_key(cursor.key());
+    const auto row = parse_segment_value(cursor.value());
+    if (number && row)
+      segments.push_back({*number, *row});
+    else
+      transaction.found_damage();
+  }
+  if (transaction.code() != 0) return index_error("list", transaction.code());
+  return segments;
+}
+
+util::Result<uint64_t> Index::messages() {
+  IndexTransaction transaction(environment_.get(), MDB_RDONLY);
+  const uint64_t count = transaction.entries(tables_->message);
+  if (transaction.code() != 0) return index_error("read", transaction.code());
+  return count;
+}
+
+util::Result<IndexPosition> Index::position() {
+  IndexTransaction transaction(environment_.get(), MDB_RDONLY);
+  const auto value = transaction.get(tables_->meta, "position");
+  const auto position = value ? parse_position_value(*value) : IndexPosition{};
+  if (!position) transaction.found_damage();
+  if (transaction.code() != 0) return index_error("read", transaction.code());
+  return *position;
+}
+
+}  // namespace hikyaku::queue

@@ -1,0 +1,120 @@
+// The index of what rests in the queue, so that a million waiting messages need no memory and a start need not read
+// them: LMDB, written by qmgr alone. README.md, "The index", has its place beside log and journal.
+//
+// One in a process, and never across a fork: LMDB's locks belong to the process, and closing a second opening would
+// drop the locks of the first. apply() and sync() are called by one thread (IndexWriter's); all else by any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "queue/disk.h"
+#include "queue/index_format.h"
+#include "util/error.h"
+
+struct MDB_env;
+
+namespace hikyaku::queue {
+
+struct IndexTables;
+class IndexTransaction;
+
+struct IndexOptions {
+  uint64_t map_size = uint64_t{64} << 30;  // bytes; of address space, only what is used takes room
+  uint64_t ballast = 16 << 20;             // bytes of disk that are given up when there are no others
+};
+
+// Where a round through the domains goes on. As it is made: at the first.
+struct DuePosition {
+  bool at_start = true;
+  WakeKey last;  // the last domain that was looked at
+};
+
+class Index {
+ public:
+  // Below `folder`, which must exist; made when it is not there. Permanent error when a newer version wrote it, or it
+  // is broken. `disk` must outlive the index.
+  static util::Result<std::unique_ptr<Index>> open(Disk& disk, const std::string& folder, IndexOptions options = {});
+  Index(const Index&) = delete;
+  Index& operator=(const Index&) = delete;
+  ~Index();
+
+  // All of `changes` or, after an error, none of them; a killed process loses nothing of it, a power loss may undo the
+  // last two until sync(). Each change sees those before it. A permanent error means that this process cannot go on;
+  // any other that the same may be tried again when there is room, removals first and few at a time.
+  util::Result<void> apply(std::span<const IndexChange> changes);
+  // Makes all that was applied durable.
+  util::Result<void> sync();
+
+  // Whether mail that is to come will find room. False when nine tenths of the map are used, or the ballast is given
+  // up; removals still work then. Known since the last apply().
+  bool has_room() const { return has_room_; }
+  double used() const { return used_; }  // of the map, 0 to 1
+  // Gives up the ballast: the disk is full. It is taken back by an apply() that finds room.
+  void give_up_ballast();
+
+  // What is due, for at most `limit` messages and the domains that are due first, from `position` on, where the next
+  // call goes on. `room` tells how many are wanted of a domain: 0 passes it over. Of one domain, lanes and groups take
+  // turns, and a group's own are the oldest due first. Looks at a bounded number of domains: after a call `position` is
+  // at the start again when there are no more of them.
+  // What was given is given again until it is taken, put or removed.
+  util::Result<void> next_due(int64_t now, size_t limit, const std::function<size_t(const std::string&)>& room,
+                              DuePosition& position, std::vector<RestingMessage>& out);
+  // When the first domain is to be looked at, in seconds; nothing when none waits.
+  util::Result<std::optional<int64_t>> next_wake();
+
+  util::Result<std::optional<RestingMessage>> find(QueueId id);
+  // The first `limit` messages whose id is `from` or higher.
+  util::Result<void> list(QueueId from, size_t limit, std::vector<RestingMessage>& out);
+  // Those among them that were taken and not put again: they were in a predecessor's memory.
+  util::Result<void> list_taken(QueueId from, size_t limit, std::vector<QueueId>& out);
+
+  struct Domain {
+    std::string name;
+    DomainRow row;
+    bool operator==(const Domain&) const = default;
+  };
+  // Domains for which mail rests, after `after` (which need not exist), in the order of their bytes.
+  util::Result<void> list_domains(const std::string& after, size_t limit, std::vector<Domain>& out);
+  struct Segment {
+    uint32_t number = 0;
+    SegmentRow row;
+    bool operator==(const Segment&) const = default;
+  };
+  // What stands in each segment of the log, as far as the index knows.
+  util::Result<std::vector<Segment>> segments();
+  util::Result<uint64_t> messages();
+  util::Result<IndexPosition> position();
+
+ private:
+  struct CloseEnvironment {
+    void operator()(MDB_env* environment) const;
+  };
+
+  Index(Disk& disk, std::string folder, IndexOptions options);
+  util::Result<void> open_environment();
+  util::Result<void> open_tables();
+  uint64_t used_pages(IndexTransaction& transaction) const;
+  void judge_room();
+  void take_back_ballast();
+
+  Disk& disk_;
+  std::string folder_;
+  IndexOptions options_;
+  std::unique_ptr<MDB_env, CloseEnvironment> environment_;
+  std::unique_ptr<IndexTables> tables_;
+  uint64_t page_size_ = 4096;
+  bool has_ballast_ = false;
+  bool sync_failed_ = false;
+  std::atomic<bool> has_room_{true};
+  std::atomic<double> used_{0};
+  std::atomic<uint32_t> turn_{0};  // which group begins
+};
+
+}  // namespace hikyaku::queue

@@ -18,6 +18,10 @@ constexpr std::string_view kControlName = "master";
 
 std::vector<WantedListener> internet_listeners(const config::Service& service, const config::Settings& settings) {
   std::vector<WantedListener> wanted;
+  // Its rules (TLS and AUTH, or the accepted domains) are not there yet: open, it would be a relay like any other.
+  const config::Parameter* key =
+      service.name.starts_with('$') ? config::find_parameter(std::string_view(service.name).substr(1)) : nullptr;
+  if (key != nullptr && !key->built) return wanted;
   const auto addresses = config::listening_addresses(service, settings);
   if (!addresses) return wanted;  // this is among the configuration's problems already
   for (const config::Endpoint& endpoint : *addresses)

@@ -18,7 +18,7 @@ Config read_config(const config::Settings& settings) {
       .a = seconds("retry_a"),
       .b = seconds("retry_b"),
       .jitter_percent = static_cast<int>(settings.number("retry_jitter"))};
-  auto relayhost = parse_relayhost(settings.text("relayhost"));
+  auto relayhost = smtp::parse_relayhost(settings.text("relayhost"));
   if (!relayhost) throw util::StartupError(settings.place_of("relayhost") + ": relayhost: " + relayhost.error().text);
   config.relayhost = std::move(*relayhost);
   const auto positive = [&](const char* key) {

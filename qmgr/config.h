@@ -5,8 +5,8 @@
 
 #include "config/settings.h"
 #include "qmgr/retry.h"
-#include "qmgr/route.h"
 #include "qmgr/scheduler.h"
+#include "smtp/route.h"
 
 namespace hikyaku::qmgr {
 

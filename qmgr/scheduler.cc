@@ -12,7 +12,7 @@ constexpr size_t kManyDestinations = 10000;
 }  // namespace
 
 Destination& Scheduler::destination(const NextHop& hop) {
-  auto& found = destinations_[to_text(hop)];
+  auto& found = destinations_[smtp::to_text(hop)];
   if (!found) found = std::make_unique<Destination>(hop, rule_);
   return *found;
 }

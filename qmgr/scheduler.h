@@ -11,10 +11,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "qmgr/route.h"
 #include "queue/queue_id.h"
+#include "smtp/route.h"
 
 namespace hikyaku::qmgr {
+
+using smtp::NextHop;
 
 enum class Lane : uint8_t { kFirst, kRetry };
 

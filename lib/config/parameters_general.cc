@@ -14,7 +14,7 @@ constexpr Row kRows[] = {
                 "The domain of this system. The default is $myhostname without its first part, or localdomain.")
         .works()
         .from_host(),
-    needed_text("myorigin", "$myhostname", "The domain that completes an address without one.").works(),
+    needed_text("myorigin", "$myhostname", "The domain that completes an address without one."),
     list("inet_protocols", "all", "The network protocols to use: all, ipv4, ipv6, or ipv4 and ipv6.")
         .of("all ipv4 ipv6")
         .works()

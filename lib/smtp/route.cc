@@ -1,5 +1,5 @@
 // Where a recipient's mail goes next.
-#include "qmgr/route.h"
+#include "smtp/route.h"
 
 #include <arpa/inet.h>
 
@@ -9,7 +9,7 @@
 
 #include "util/text.h"
 
-namespace hikyaku::qmgr {
+namespace hikyaku::smtp {
 namespace {
 
 // RFC 1035 section 2.3.4.
@@ -135,4 +135,4 @@ std::string to_text(const NextHop& hop) {
   return text;
 }
 
-}  // namespace hikyaku::qmgr
+}  // namespace hikyaku::smtp

@@ -8,7 +8,7 @@
 
 #include "util/error.h"
 
-namespace hikyaku::qmgr {
+namespace hikyaku::smtp {
 
 struct NextHop {
   std::string host;  // in lower case, without brackets and final dot: a name or an address ("192.0.2.1", "2001:db8::1")
@@ -30,4 +30,4 @@ util::Result<NextHop> next_hop(const std::optional<NextHop>& relayhost, std::str
 // The form of `relayhost` that gives this next hop: "[mx.example.com]:587".
 std::string to_text(const NextHop& hop);
 
-}  // namespace hikyaku::qmgr
+}  // namespace hikyaku::smtp

@@ -11,6 +11,7 @@ namespace {
 // Room taken for content before it comes. SIZE= is a stranger's word, so only this much is believed.
 constexpr uint64_t kMaxReserve = 256 * 1024;
 constexpr size_t kMaxHelo = 255;
+constexpr size_t kRecipientOvershootLimit = 1000;  // as Postfix's smtpd_recipient_overshoot_limit
 
 // Takes the next word of `text`.
 std::string_view take_word(std::string_view& text) {
@@ -131,6 +132,7 @@ void ServerSession::begin_transaction() {
 
 void ServerSession::end_transaction() {
   in_transaction_ = false;
+  overshoot_ = 0;
   transaction_ = Transaction();
 }
 
@@ -145,8 +147,7 @@ void ServerSession::rcpt(std::string_view arguments, std::vector<Action>& out) {
   std::string& recipient = address->mailbox;
   if (const std::string_view option = take_word(arguments); !option.empty())
     return refuse_at("RCPT", {555, "5.5.4", "Unsupported option: " + std::string(option)}, std::move(recipient), out);
-  if (transaction_.recipients.size() >= options_.recipient_limit)
-    return refuse_at("RCPT", {452, "4.5.3", "Error: too many recipients"}, std::move(recipient), out);
+  if (transaction_.recipients.size() >= options_.recipient_limit) return refuse_overshoot(std::move(recipient), out);
   if (options_.ask_recipient) {
     flush(out);
     asked_ = recipient;
@@ -159,6 +160,15 @@ void ServerSession::rcpt(std::string_view arguments, std::vector<Action>& out) {
   } else {
     add_recipient(std::move(recipient));
   }
+}
+
+// RFC 5321 section 4.5.3.1.10: the client sends the message to those that were taken, and comes again for the others.
+// So it is no error to ask for more, unless it goes on for ever.
+void ServerSession::refuse_overshoot(std::string recipient, std::vector<Action>& out) {
+  Reply reply{452, "4.5.3", "Error: too many recipients"};
+  if (++overshoot_ > kRecipientOvershootLimit) return refuse_at("RCPT", std::move(reply), std::move(recipient), out);
+  append_reply(replies_, reply);
+  out.push_back(Rejected{"RCPT", std::move(reply), transaction_.sender, std::move(recipient)});
 }
 
 void ServerSession::add_recipient(std::string recipient) {

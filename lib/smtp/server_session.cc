@@ -154,6 +154,8 @@ void ServerSession::stored(Reply reply, std::vector<Action>& out) {
     errors_ = 0;
     junk_ = 0;
     append_reply(replies_, reply);
+  } else if (reply.code < 500) {
+    append_reply(replies_, reply);  // our trouble, not an error of the client's
   } else {
     refuse(std::move(reply), out);
   }

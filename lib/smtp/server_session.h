@@ -153,6 +153,7 @@ class ServerSession {
   std::optional<Reply> read_mail_parameters(std::string_view arguments, Transaction& transaction) const;
   void begin_transaction();
   void end_transaction();
+  void refuse_overshoot(std::string recipient, std::vector<Action>& out);
   void add_recipient(std::string recipient);
   bool count_junk(std::vector<Action>& out);
 
@@ -178,6 +179,7 @@ class ServerSession {
   std::array<Count, kVerbs> counts_ = {};
   unsigned errors_ = 0;
   unsigned junk_ = 0;
+  size_t overshoot_ = 0;  // recipients beyond the limit, in this transaction
   Verb last_verb_ = Verb::kUnknown;
   Waiting waiting_ = Waiting::kNothing;
   bool esmtp_ = false;

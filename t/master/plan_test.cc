@@ -34,9 +34,15 @@ constexpr const char* kMasterCf =
 }  // namespace
 
 TEST_CASE("services start in the order in which they need each other") {
-  const Plan plan = make_plan(read("relay_listen = :2525\ninbound_listen = :2526\n", kMasterCf));
-  CHECK(names_of(plan) == "cleanup qmgr bounce smtp relay inbound");
+  const Plan plan = make_plan(read("relay_listen = :2525\n", kMasterCf));
+  CHECK(names_of(plan) == "cleanup qmgr bounce smtp relay");
   CHECK(plan.problems.empty());
+}
+
+TEST_CASE("a listener whose rules are not built yet is not opened: it would relay like any other") {
+  const Plan plan =
+      make_plan(read("relay_listen = :2525\ninbound_listen = :2526\nsubmission_listen = :2527\n", kMasterCf));
+  CHECK(names_of(plan) == "cleanup qmgr bounce smtp relay");
 }
 
 TEST_CASE("an empty listen key opens nothing") {

@@ -1,9 +1,9 @@
 // Next hops: the forms of relayhost, and recipients' own domains.
-#include "qmgr/route.h"
+#include "smtp/route.h"
 
 #include <catch2/catch.hpp>
 
-using namespace hikyaku::qmgr;
+using namespace hikyaku::smtp;
 
 TEST_CASE("relayhost is read in all its forms (rows 91, 126)") {
   struct Row {

@@ -19,7 +19,7 @@ Config read_config(const config::Settings& settings) {
       .b = seconds("retry_b"),
       .jitter_percent = static_cast<int>(settings.number("retry_jitter"))};
   auto relayhost = smtp::parse_relayhost(settings.text("relayhost"));
-  if (!relayhost) throw util::StartupError(settings.place_of("relayhost") + ": relayhost: " + relayhost.error().text);
+  if (!relayhost) throw util::StartupError(settings.place_of("relayhost") + ": " + relayhost.error().text);
   config.relayhost = std::move(*relayhost);
   const auto positive = [&](const char* key) {
     return static_cast<unsigned>(std::max<int64_t>(1, settings.number(key)));

@@ -15,13 +15,14 @@ namespace {
 
 // What the readers of the two files cannot know: the meaning of values that other modules read.
 void check_values(const config::Settings& settings, config::Problems& problems) {
-  const auto check = [&](const char* key, const auto& parsed) {
-    if (parsed) return;
-    config::Problem problem{settings.place_of(key), std::string(key) + ": " + parsed.error().text};
+  const auto note = [&](const char* key, std::string text) {
+    config::Problem problem{settings.place_of(key), std::move(text)};
     if (std::ranges::find(problems, problem) == problems.end()) problems.push_back(std::move(problem));
   };
-  check("mynetworks", net::NetworkList::parse(settings.text("mynetworks")));
-  check("relayhost", smtp::parse_relayhost(settings.text("relayhost")));
+  if (const auto networks = net::NetworkList::parse(settings.text("mynetworks")); !networks)
+    note("mynetworks", "mynetworks: " + networks.error().text);
+  if (const auto relayhost = smtp::parse_relayhost(settings.text("relayhost")); !relayhost)
+    note("relayhost", relayhost.error().text);
 }
 
 // Without any of these mail would be accepted and go nowhere; and two writers of the queue must never meet.

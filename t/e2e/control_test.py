@@ -1,6 +1,7 @@
 """The operator's commands: start, stop, status, check, reload, the queue's commands, and what they say on errors."""
 
 import json
+import os
 import socket
 import unittest
 
@@ -115,6 +116,33 @@ class Mistakes(unittest.TestCase):
                     "relay_message_size_limit": "20480k", "connection_pool_size": "500"}
         with Instance(settings=settings, started=False) as hikyaku:
             hikyaku.must_run("check")
+
+    def test_values_that_other_modules_read_are_checked_with_the_rest(self):
+        """A relayhost or a network that is none passes neither check nor reload."""
+        for key, value in {"relayhost": "[x", "mynetworks": "127.0.0.0/33"}.items():
+            with self.subTest(key=key), NextHop() as hop, Instance(hop) as hikyaku:
+                hikyaku.configure(**{key: value})
+                for command in ("check", "reload"):
+                    outcome = hikyaku.run(command)
+                    self.assertEqual(outcome.code, CONFIG, outcome)
+                    self.assertRegex(outcome.text, rf"main\.cf:\d+: .*{key}")
+
+    def test_a_service_without_which_mail_goes_nowhere_must_be_there(self):
+        for program in ("cleanup", "qmgr", "smtp-client", "bounce"):
+            with self.subTest(program=program), Instance(started=False) as hikyaku:
+                lines = (hikyaku.config / "master.cf").read_text().splitlines()
+                hikyaku.write_config("master.cf", "\n".join(x for x in lines if not x.endswith(program)) + "\n")
+                outcome = hikyaku.run("check")
+                self.assertEqual(outcome.code, CONFIG, outcome)
+                self.assertIn(f"there is no service that runs {program}", outcome.text)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root makes a folder that is not the daemons' own")
+    def test_a_queue_directory_that_root_made_will_do(self):
+        with NextHop() as hop, Instance(hop, started=False) as hikyaku:
+            hikyaku.queue.rmdir()
+            hikyaku.start()
+            hikyaku.send("ann@origin.test", ["bob@dest.test"], message("fresh"))
+            wait_until(lambda: hop.messages_for("bob@dest.test"))
 
     def test_root_as_the_owner_of_mail_is_refused(self):
         with Instance(settings={"mail_owner": "root"}, started=False) as hikyaku:

@@ -175,6 +175,21 @@ class Refusals(unittest.TestCase):
             client.command("RSET", 250)
             client.quit()
 
+    def test_recipients_beyond_the_limit_are_for_another_transaction(self):
+        """RFC 5321 section 4.5.3.1.10: 452, no error of the client's; those that were taken get the message."""
+        with NextHop() as hop, Instance(hop, {"smtpd_recipient_limit": "20"}) as hikyaku, hikyaku.client() as client:
+            client.hello()
+            client.command("MAIL FROM:<ann@origin.test>", 250)
+            for number in range(20):
+                client.command(f"RCPT TO:<r{number}@dest.test>", 250)
+            for number in range(20, 120):
+                client.command(f"RCPT TO:<r{number}@dest.test>", r"452 4\.5\.3 ")
+            client.command("DATA", 354)
+            client.send(dot_stuffed(message("many")))
+            client.expect(250)
+            wait_until(lambda: hop.messages_for("r19@dest.test"))
+            self.assertEqual(hop.messages_for("r20@dest.test"), [])
+
     def test_a_message_above_the_size_limit_is_refused(self):
         """By its announced size at MAIL, and by its real one at the end of data (row 5, C9)."""
         settings = {"relay_message_size_limit": "100k"}

@@ -56,6 +56,18 @@ std::optional<net::Address> numeric(std::string_view name) {
   return net::Address::parse(name, 0);
 }
 
+// RFC 6761 section 6.3: these names are this machine, and nobody is asked about them, so that no hosts file is needed
+// either.
+std::vector<net::Address> this_machine(std::string_view name, int family) {
+  std::vector<net::Address> addresses;
+  if (!util::iequals(name, "localhost") && !util::iends_with(name, ".localhost")) return addresses;
+  for (const std::string_view address : {"127.0.0.1", "::1"}) {
+    const auto parsed = net::Address::parse(address, 0);
+    if (family == AF_UNSPEC || parsed->family() == family) addresses.push_back(*parsed);
+  }
+  return addresses;
+}
+
 }  // namespace
 
 Resolver::Resolver(event::Loop& loop, int family)
@@ -79,6 +91,7 @@ Resolver::~Resolver() {
 
 void Resolver::look_up(const std::string& name, bool, Done done) {
   if (const auto address = numeric(name)) return done(std::vector{*address});
+  if (auto addresses = this_machine(name, family_); !addresses.empty()) return done(std::move(addresses));
   const std::string key = util::to_lower(name);
   if (const auto found = known_.find(key); found != known_.end()) {
     if (os::monotonic_now() < found->second.until) return done(found->second.addresses);

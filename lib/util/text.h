@@ -19,6 +19,7 @@ constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c
 std::string to_lower(std::string_view text);
 bool iequals(std::string_view a, std::string_view b);
 bool istarts_with(std::string_view text, std::string_view prefix);
+bool iends_with(std::string_view text, std::string_view suffix);
 // Without white space at both ends.
 std::string_view trim(std::string_view text);
 // Pieces between any of `separators`; empty pieces are dropped (Postfix's lists: ", \t\r\n").

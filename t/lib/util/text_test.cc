@@ -112,3 +112,10 @@ TEST_CASE("whatever two bytes come, a log line stays one line of valid text") {
   }
   SUCCEED("all pairs of bytes");
 }
+
+TEST_CASE("the end of a text is compared without case, and nothing is its end but what it ends with") {
+  CHECK(iends_with("mail.LocalHost", ".localhost"));
+  CHECK(iends_with("a", ""));
+  CHECK_FALSE(iends_with("localhost", ".localhost"));
+  CHECK_FALSE(iends_with("localhost.", "localhost"));
+}

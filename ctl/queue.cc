@@ -89,7 +89,7 @@ void for_each_entry(const std::string& config_directory, const Chosen& filters,
   const ipc::ListQueue slice{{true, {}, filters.sender, filters.recipient, filters.domain}};
   ipc::EndOfList end;
   do {
-    question.ask(slice, kPatience, [&](ipc::Frame& frame) {
+    question.ask(slice, kReadPatience, [&](ipc::Frame& frame) {
       if (frame.type == ipc::EndOfList::kType)
         return ipc::decode_all(frame.payload, end) ? Next::kDone : Next::kMalformed;
       ipc::QueueEntry entry;
@@ -169,7 +169,7 @@ int show_message(const std::string& config_directory, const std::string& id, Par
   Question question("private/qmgr", "qmgr");
   ipc::MessageShown shown;
   os::UniqueFd segment;
-  question.ask(ipc::ShowMessage{id}, kPatience, [&](ipc::Frame& frame) {
+  question.ask(ipc::ShowMessage{id}, kReadPatience, [&](ipc::Frame& frame) {
     if (frame.type != ipc::MessageShown::kType || !ipc::decode_all(frame.payload, shown)) return Next::kMalformed;
     if (!frame.descriptors.empty()) segment = std::move(frame.descriptors.front());
     return Next::kDone;

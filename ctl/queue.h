@@ -12,7 +12,8 @@
 
 namespace hikyaku::ctl {
 
-// How long an answer of qmgr may take: a durable one may wait for a slow disk.
+// How long an answer of qmgr may take: one that is in its memory, and a durable one, which may wait for a slow disk.
+inline constexpr auto kReadPatience = std::chrono::seconds(10);
 inline constexpr auto kPatience = std::chrono::seconds(60);
 
 // As given on the command line: IDs ("-": read them from standard input, "ALL": every message) and filters.

@@ -93,7 +93,7 @@ std::string why_json(const Why& why) {
 int explain_message(const std::string& config_directory, const std::string& id, bool json) {
   enter_queue_directory(config_directory);
   Question question("private/qmgr", "qmgr");
-  const auto shown = question.ask_for<ipc::MessageShown>(ipc::ShowMessage{id}, kPatience);
+  const auto shown = question.ask_for<ipc::MessageShown>(ipc::ShowMessage{id}, kReadPatience);
   if (!shown.found) throw no_such_message(id);
   // What a retry would find tells what the listing does not: whether it is in a worker's hand, and whether anything is
   // left to try.

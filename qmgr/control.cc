@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "smtp/address.h"
 #include "util/text.h"
 
 namespace hikyaku::qmgr {
@@ -59,22 +60,13 @@ void Control::on_gone(ipc::Peer& peer) {
   listings_.erase(&peer);
 }
 
-namespace {
-
-std::string_view domain_of(std::string_view address) {
-  const size_t at = address.rfind('@');
-  return at == std::string_view::npos ? std::string_view() : address.substr(at + 1);
-}
-
-}  // namespace
-
 bool Control::matches(const Message& message, const ipc::Selection& selection) const {
   if (!selection.sender.empty() && !util::iequals(selection.sender, message.sender)) return false;
   if (selection.recipient.empty() && selection.domain.empty()) return true;
   return std::any_of(message.recipients.begin(), message.recipients.end(), [&](const RecipientState& state) {
     const std::string& address = state.recipient.address;
     return (selection.recipient.empty() || util::iequals(selection.recipient, address)) &&
-           (selection.domain.empty() || util::iequals(selection.domain, domain_of(address)));
+           (selection.domain.empty() || util::iequals(selection.domain, smtp::domain_of(address)));
   });
 }
 

@@ -136,6 +136,18 @@ util::Result<void> write_fully(Disk& disk, int fd, std::string_view bytes, uint6
   return write_fully(disk, fd, std::span(&piece, 1), offset);
 }
 
+util::Result<std::string> read_whole(Disk& disk, const std::string& path) {
+  auto fd = disk.open(path, Access::kRead);
+  if (!fd) return std::unexpected(fd.error());
+  auto size = disk.size(fd->get());
+  if (!size) return std::unexpected(size.error());
+  std::string bytes(*size, '\0');
+  auto read = disk.pread(fd->get(), bytes, 0);
+  if (!read) return util::temporary(path + ": " + read.error().text);
+  bytes.resize(*read);
+  return bytes;
+}
+
 std::string numbered_name(std::string_view prefix, uint32_t number) {
   const std::string digits = std::to_string(number);
   return std::string(prefix).append(kNumberDigits - digits.size(), '0') + digits;

@@ -74,6 +74,9 @@ util::Result<void> write_fully(Disk& disk, int fd, std::string_view bytes, uint6
 // Before the number of a file that is not finished: a crash leaves it, and the next start removes it.
 inline constexpr std::string_view kUnfinishedPrefix = "new-";
 
+// All bytes of a file. Errors name the path.
+util::Result<std::string> read_whole(Disk& disk, const std::string& path);
+
 // Files with a number are named by it in ten digits after `prefix`, so that names sort as numbers do.
 std::string numbered_name(std::string_view prefix, uint32_t number);
 // Nothing for any other name.

@@ -51,18 +51,6 @@ void read_records(std::string_view bytes, const JournalHeader& header, JournalRe
   }
 }
 
-util::Result<std::string> read_whole(Disk& disk, const std::string& path) {
-  auto fd = disk.open(path, Access::kRead);
-  if (!fd) return std::unexpected(fd.error());
-  auto size = disk.size(fd->get());
-  if (!size) return std::unexpected(size.error());
-  std::string bytes(*size, '\0');
-  auto read = disk.pread(fd->get(), bytes, 0);
-  if (!read) return util::temporary(path + ": " + read.error().text);
-  bytes.resize(*read);
-  return bytes;
-}
-
 }  // namespace
 
 util::Result<JournalReport> inspect_journal(Disk& disk, const std::string& folder,

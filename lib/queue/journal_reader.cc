@@ -18,18 +18,6 @@ util::Result<std::optional<uint32_t>> newest_file(Disk& disk, const std::string&
   return newest;
 }
 
-util::Result<std::string> read_whole(Disk& disk, const std::string& path) {
-  auto fd = disk.open(path, Access::kRead);
-  if (!fd) return std::unexpected(fd.error());
-  auto size = disk.size(fd->get());
-  if (!size) return std::unexpected(size.error());
-  std::string bytes(*size, '\0');
-  auto read = disk.pread(fd->get(), bytes, 0);
-  if (!read) return util::temporary(path + ": " + read.error().text);
-  bytes.resize(*read);
-  return bytes;
-}
-
 // Whether a record behind `offset` says that the bytes there were durable.
 bool is_vouched_for(std::string_view bytes, uint64_t offset, uint64_t nonce) {
   for (uint64_t at = offset + 1; at < bytes.size(); ++at) {

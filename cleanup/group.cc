@@ -16,7 +16,7 @@ void Group::refuse(ipc::Peer& from, uint64_t request, const smtp::Reply& reply) 
 bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit) {
   const auto envelope = queue::parse_envelope(submit.envelope);
   if (!envelope) return false;
-  if (!writer_.has_room(submit.envelope.size() + submit.content.size())) {
+  if (!index_has_room_ || !writer_.has_room(submit.envelope.size() + submit.content.size())) {
     if (os::monotonic_now() >= next_space_warning_) {
       logger_.warning("queue: no space is left for new mail: it is refused with 452 4.3.1 until there is");
       next_space_warning_ = os::monotonic_now() + std::chrono::minutes(1);

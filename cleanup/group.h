@@ -22,6 +22,8 @@ class Group {
   // Takes a message up, or refuses it at once. Its frame must be held by the caller until commit(). False: the envelope
   // is malformed.
   bool add(const Config& config, ipc::Peer& from, const ipc::Submit& submit);
+  // qmgr's index takes no more: all mail is refused.
+  void set_index_room(bool has_room) { index_has_room_ = has_room; }
   bool empty() const { return members_.empty(); }
   uint64_t bytes() const { return writer_.pending_bytes(); }
   // One flush for all. On success they are answered and `appended` tells what qmgr is to know; on failure they are
@@ -44,6 +46,7 @@ class Group {
   log::Logger& logger_;
   std::deque<Member> members_;  // a deque, because the log's group points into `prepend`
   std::vector<std::string_view> pieces_;
+  bool index_has_room_ = true;
   os::Monotonic next_space_warning_{};
 };
 

@@ -67,13 +67,15 @@ void Server::listen() {
 bool Server::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
   bool well_formed = true;
   const bool understood =
-      ipc::dispatch<ipc::Submit, ipc::Follow, ipc::FreeSegment>(frame, [&]<class M>(const M& message) {
+      ipc::dispatch<ipc::Submit, ipc::Follow, ipc::FreeSegment, ipc::IndexRoom>(frame, [&]<class M>(const M& message) {
         if constexpr (std::same_as<M, ipc::Submit>) {
           well_formed = take(peer, message);
         } else if constexpr (std::same_as<M, ipc::Follow>) {
           const auto end = writer_->durable_end();
           peer.channel->send(ipc::Appended{end.segment, end.offset, end.segment, end.offset, {}});
           followers_.push_back(&peer);
+        } else if constexpr (std::same_as<M, ipc::IndexRoom>) {
+          group_->set_index_room(message.has_room);
         } else if (auto freed = writer_->free_segment(message.segment); !freed) {
           context_.logger().warning("queue: " + freed.error().text);
         }
@@ -109,7 +111,7 @@ void Server::tell_followers(const ipc::Appended& appended) {
 void Server::on_gone(ipc::Peer& peer) {
   // The group may point into this peer's memory: it goes to the disk before that ends.
   commit();
-  std::erase(followers_, &peer);
+  if (std::erase(followers_, &peer) > 0) group_->set_index_room(true);  // the next one says it if it is not so
   std::erase(held_, &peer);
 }
 

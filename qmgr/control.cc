@@ -13,6 +13,10 @@ namespace {
 
 // A slice of a listing: whichever comes first. A few milliseconds of work.
 constexpr size_t kEntriesAtOnce = 300;
+constexpr size_t kLooksAtOnce = 3000;  // at messages that a filter may pass over
+constexpr size_t kActedAtOnce = 300;
+// Messages on their way to the index: an action that sends it as many waits for it, because they are in memory.
+constexpr size_t kMostLeaving = 20000;
 constexpr size_t kBytesAtOnce = 256 << 10;
 
 bool is_filtered(const ipc::Selection& selection) {
@@ -44,18 +48,19 @@ bool concerns(ipc::Verb verb, const Message& message) {
 
 }  // namespace
 
-bool Control::on_frame(ipc::Peer& peer, ipc::Frame& frame, Time now) {
+bool Control::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
   return ipc::dispatch<ipc::ListQueue, ipc::ShowMessage, ipc::Act>(frame, [&]<class M>(const M& request) {
     if constexpr (std::same_as<M, ipc::ListQueue>)
       list(peer, request);
     else if constexpr (std::same_as<M, ipc::ShowMessage>)
       show(peer, request);
     else
-      act(peer, request, now);
+      begin(peer, request);
   });
 }
 
 void Control::on_gone(ipc::Peer& peer) {
+  std::erase_if(actions_, [&](const Action& action) { return action.peer == &peer; });
   std::erase_if(answers_, [&](const auto& answer) { return answer.first == &peer; });
   listings_.erase(&peer);
 }
@@ -70,26 +75,17 @@ bool Control::matches(const Message& message, const ipc::Selection& selection) c
   });
 }
 
-Control::Selected Control::select(const ipc::Selection& selection) {
-  Selected selected;
-  if (selection.all || (selection.ids.empty() && is_filtered(selection))) {
-    for (const auto& [id, message] : ledger_.messages())
-      if (matches(message, selection)) selected.ids.push_back(message.id);
-    std::sort(selected.ids.begin(), selected.ids.end());
-    return selected;
-  }
+// The IDs named, or all; the filters are the caller's to apply.
+Walk Control::select(const ipc::Selection& selection, std::vector<std::string>& unknown) {
+  if (selection.all || (selection.ids.empty() && is_filtered(selection))) return Walk(ledger_);
+  std::vector<queue::QueueId> ids;
   for (const std::string& text : selection.ids) {
-    const auto id = queue::parse_queue_id(text);
-    const Message* message = id ? ledger_.find(*id) : nullptr;
-    if (message == nullptr)
-      selected.unknown.push_back(text);
-    else if (matches(*message, selection))
-      selected.ids.push_back(*id);
+    if (const auto id = queue::parse_queue_id(text))
+      ids.push_back(*id);
+    else
+      unknown.push_back(text);
   }
-  // An id given twice is one message: after the first action it may be gone.
-  std::sort(selected.ids.begin(), selected.ids.end());
-  selected.ids.erase(std::unique(selected.ids.begin(), selected.ids.end()), selected.ids.end());
-  return selected;
+  return Walk(ledger_, std::move(ids));
 }
 
 ipc::QueueEntry Control::describe(const Message& message) const {
@@ -116,44 +112,77 @@ void Control::list(ipc::Peer& peer, const ipc::ListQueue& request) {
   const auto under_way = listings_.find(&peer);
   if (under_way != listings_.end() && is_same(under_way->second.selection, request.selection))
     return send_slice(peer, under_way->second);
+  listings_.erase(&peer);
   ipc::Selection selection = request.selection;
   selection.all = selection.all || selection.ids.empty();
-  Listing& listing = listings_[&peer];
-  listing = {request.selection, select(selection).ids, 0};
-  send_slice(peer, listing);
+  std::vector<std::string> unknown;
+  Walk walk = select(selection, unknown);
+  send_slice(peer, listings_.emplace(&peer, Listing{request.selection, std::move(walk)}).first->second);
 }
 
 void Control::send_slice(ipc::Peer& peer, Listing& listing) {
-  auto is_full = [&, sent = size_t{0}]() mutable {
-    return sent++ == kEntriesAtOnce || peer.channel->waiting() > kBytesAtOnce;
-  };
-  for (; listing.next < listing.ids.size() && !is_full(); ++listing.next)
-    if (const Message* message = ledger_.find(listing.ids[listing.next]))  // else it is gone meanwhile
-      peer.channel->send(describe(*message));
-  const size_t left = listing.ids.size() - listing.next;
+  size_t sent = 0;
+  for (size_t looks = 0; looks < kLooksAtOnce && sent < kEntriesAtOnce && peer.channel->waiting() <= kBytesAtOnce;
+       ++looks) {
+    const auto id = listing.walk.next();
+    if (!id) break;
+    const auto message = ledger_.look(*id);  // else it is gone meanwhile
+    if (!message || !matches(*message, listing.selection)) continue;
+    peer.channel->send(describe(*message));
+    ++sent;
+  }
+  const size_t left = listing.walk.left();
   peer.channel->send(ipc::EndOfList{left});
   if (left == 0) listings_.erase(&peer);
 }
 
 void Control::show(ipc::Peer& peer, const ipc::ShowMessage& request) {
   const auto id = queue::parse_queue_id(request.id);
-  const Message* message = id ? ledger_.find(*id) : nullptr;
-  const int fd = message != nullptr ? workers_.segment(message->place.segment) : -1;
+  const auto message = id ? ledger_.look(*id) : std::nullopt;
+  const int fd = message ? workers_.segment(message->place.segment) : -1;
   if (fd < 0) return peer.channel->send(ipc::MessageShown{});
   peer.channel->send(ipc::MessageShown{true, *id, message->place, describe(*message)}, fd);
 }
 
-void Control::act(ipc::Peer& peer, const ipc::Act& request, Time now) {
-  Selected selected = select(request.selection);
-  ipc::Acted acted{.unknown = std::move(selected.unknown)};
-  for (const queue::QueueId id : selected.ids) {
-    Message& message = *ledger_.find(id);
-    acted.on_the_wire += deliveries_.is_on_the_wire(message);
-    if (!concerns(request.verb, message)) continue;
-    ++acted.count;
-    if (!request.dry_run) deliveries_.act(request.verb, message, now);
+// ---- actions -------------------------------------------------------------------------------------------------------
+
+void Control::begin(ipc::Peer& peer, const ipc::Act& request) {
+  ipc::Acted acted;
+  Walk walk = select(request.selection, acted.unknown);
+  const bool named = !request.selection.all && !request.selection.ids.empty();
+  actions_.push_back(
+      {&peer, request.verb, request.dry_run, request.selection, named, std::move(walk), std::move(acted)});
+}
+
+bool Control::work(Time now) {
+  for (size_t acted = 0; !actions_.empty() && acted < kActedAtOnce; ++acted) {
+    if (ledger_.leaving() >= kMostLeaving) return false;  // the index's progress brings us back
+    Action& action = actions_.front();
+    if (const auto id = action.walk.next()) {
+      act_on(action, *id, now);
+      continue;
+    }
+    answers_.emplace_back(action.peer, std::move(action.acted));
+    actions_.pop_front();
   }
-  answers_.emplace_back(&peer, std::move(acted));
+  return !actions_.empty();
+}
+
+void Control::act_on(Action& action, queue::QueueId id, Time now) {
+  const auto seen = ledger_.look(id);
+  if (!seen) {
+    if (action.named) action.acted.unknown.push_back(queue::to_text(id));
+    return;
+  }
+  if (!matches(*seen, action.selection)) return;
+  action.acted.on_the_wire += deliveries_.is_on_the_wire(*seen);
+  if (!concerns(action.verb, *seen)) return;
+  if (!action.dry_run) {
+    Message* message = ledger_.load(id);
+    if (message == nullptr) return;
+    deliveries_.act(action.verb, *message, now);
+  }
+  ++action.acted.count;
 }
 
 void Control::give_answers() {

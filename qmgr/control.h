@@ -1,10 +1,12 @@
 // Answers the operator: the queue's listing, a message, and what is to be done with some of them.
 //
-// A listing goes out in slices, so that a long queue keeps no delivery waiting and no slow reader fills our memory:
+// A long queue keeps no delivery waiting: an action is done a piece in a turn, by work(). A listing goes out in slices,
+// so that no slow reader fills our memory either:
 // each ListQueue is answered by some entries and an EndOfList whose count says how many are still to come. While it is
 // not 0, the same question on the same connection brings the next slice; another question begins anew.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 #include <utility>
@@ -13,6 +15,7 @@
 #include "ipc/peer.h"
 #include "qmgr/deliveries.h"
 #include "qmgr/ledger.h"
+#include "qmgr/walk.h"
 #include "qmgr/workers.h"
 
 namespace hikyaku::qmgr {
@@ -22,34 +25,42 @@ class Control {
   Control(Ledger& ledger, Deliveries& deliveries, Workers& workers)
       : ledger_(ledger), deliveries_(deliveries), workers_(workers) {}
 
-  bool on_frame(ipc::Peer& peer, ipc::Frame& frame, Time now);
+  bool on_frame(ipc::Peer& peer, ipc::Frame& frame);
   void on_gone(ipc::Peer& peer);
-  // Actions are waiting for their answer, which is given when they are durable.
+  // A piece of the actions under way. True: there is more, and it may be done now.
+  bool work(Time now);
+  // Actions are done and waiting for their answer, which is given when they are durable.
   bool owes_answers() const { return !answers_.empty(); }
   void give_answers();
 
  private:
-  struct Selected {
-    std::vector<queue::QueueId> ids;
-    std::vector<std::string> unknown;
-  };
-  // A listing under way: the messages that were there when it began.
+  // A listing under way.
   struct Listing {
     ipc::Selection selection;
-    std::vector<queue::QueueId> ids;
-    size_t next = 0;
+    Walk walk;
   };
-  Selected select(const ipc::Selection& selection);
+  struct Action {
+    ipc::Peer* peer = nullptr;
+    ipc::Verb verb{};
+    bool dry_run = false;
+    ipc::Selection selection;
+    bool named = false;  // the operator gave IDs
+    Walk walk;
+    ipc::Acted acted;
+  };
+  Walk select(const ipc::Selection& selection, std::vector<std::string>& unknown);
   bool matches(const Message& message, const ipc::Selection& selection) const;
   ipc::QueueEntry describe(const Message& message) const;
   void list(ipc::Peer& peer, const ipc::ListQueue& request);
   void send_slice(ipc::Peer& peer, Listing& listing);
   void show(ipc::Peer& peer, const ipc::ShowMessage& request);
-  void act(ipc::Peer& peer, const ipc::Act& request, Time now);
+  void begin(ipc::Peer& peer, const ipc::Act& request);
+  void act_on(Action& action, queue::QueueId id, Time now);
 
   Ledger& ledger_;
   Deliveries& deliveries_;
   Workers& workers_;
+  std::deque<Action> actions_;
   std::vector<std::pair<ipc::Peer*, ipc::Acted>> answers_;
   std::map<ipc::Peer*, Listing> listings_;
 };

@@ -14,6 +14,16 @@ namespace {
 constexpr size_t kLongestReply = 1024;
 constexpr size_t kWakesPerTurn = 10000;  // a wave of retries comes in pieces: new mail is looked at in between
 
+// Who waits longer than this rests: the index is not worth its cost for less.
+constexpr int64_t kShortWait = 10;  // seconds
+// What waits for its turn, and not for a time, rests too when there is so much of it: memory has an end.
+constexpr size_t kMostFirstAttempts = 20000;  // tasks in a destination's lane
+constexpr size_t kMostRetries = 5000;
+constexpr size_t kMostInMemory = 100000;  // messages: no more are loaded
+constexpr size_t kLoadedAtOnce = 1000;
+
+size_t most_in(Lane lane) { return lane == Lane::kFirst ? kMostFirstAttempts : kMostRetries; }
+
 int64_t seconds_of(Time time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
 
 }  // namespace
@@ -42,13 +52,25 @@ void Deliveries::admit(Message& message, Time now) {
     const RecipientState& state = message.recipients[index];
     tried = tried || state.attempts > 0;
     if (state.step == Step::kReady) ready.push_back(index);
-    if (state.step == Step::kWaiting) wait_until(Time(std::chrono::seconds(state.next_attempt)), message.id);
   }
   if (!ready.empty() && !message.held) {
+    const Lane lane = tried ? Lane::kRetry : Lane::kFirst;
+    if (ready.size() == message.recipients.size() && is_crowded(message, lane)) {
+      forget_wake(message);
+      return ledger_.rest(message);
+    }
     logger_.record(log::QueueActive{message.id, message.sender, message.size(), message.recipients.size()});
-    make_ready(message, ready, tried ? Lane::kRetry : Lane::kFirst, now);
+    make_ready(message, ready, lane, now);
   }
-  settle(message);
+  settle(message, now);
+}
+
+// Whether its lane has enough without it.
+bool Deliveries::is_crowded(const Message& message, Lane lane) const {
+  if (scheduler_.waiting() < most_in(lane)) return false;
+  if (relay_ != nullptr) return scheduler_.waiting(relay_->hop(), lane) >= most_in(lane);
+  const auto hop = smtp::next_hop(std::nullopt, message.recipients.front().recipient.address);
+  return hop && scheduler_.waiting(*hop, lane) >= most_in(lane);
 }
 
 Destination* Deliveries::destination_for(Message& message, uint32_t index) {
@@ -70,6 +92,7 @@ Destination* Deliveries::destination_for(Message& message, uint32_t index) {
 
 // One task for each next hop, of at most so many recipients as one transaction may have.
 void Deliveries::make_ready(Message& message, const std::vector<uint32_t>& recipients, Lane lane, Time now) {
+  ledger_.stay(message);
   message.ready_since = now.time_since_epoch().count();
   std::vector<std::pair<Destination*, Task>> tasks;
   for (const uint32_t index : recipients) {
@@ -87,25 +110,71 @@ void Deliveries::make_ready(Message& message, const std::vector<uint32_t>& recip
   for (auto& [destination, task] : tasks) scheduler_.add(*destination, std::move(task));
 }
 
+// A time is exact in memory and rounded up to a second where it is kept and shown.
+void Deliveries::wait_until(Message& message, int64_t due) {
+  if (due >= message.wake) return;
+  forget_wake(message);
+  message.wake = due;
+  wakes_.insert({due, message.id.value});
+}
+
+void Deliveries::forget_wake(Message& message) {
+  if (message.wake == Message::kNoWake) return;
+  wakes_.erase({message.wake, message.id.value});
+  message.wake = Message::kNoWake;
+}
+
 void Deliveries::wake(Time now) {
   scheduler_.forget_idle(relay_);
-  // A time is exact in memory and rounded up to a second where it is kept and shown.
-  const int64_t second = std::chrono::ceil<std::chrono::seconds>(now).time_since_epoch().count();
-  for (size_t n = 0; n < kWakesPerTurn && !wakes_.empty() && wakes_.begin()->first <= now; ++n) {
-    const queue::QueueId id{wakes_.begin()->second};
-    wakes_.erase(wakes_.begin());
-    Message* message = ledger_.find(id);
-    if (message == nullptr || message->held) continue;
-    std::vector<uint32_t> due;
-    for (uint32_t index = 0; index < message->recipients.size(); ++index) {
-      const RecipientState& state = message->recipients[index];
-      if (state.step == Step::kWaiting && state.next_attempt <= second) due.push_back(index);
-    }
-    if (due.empty()) continue;
-    logger_.record(log::QueueActive{message->id, message->sender, message->size(), message->recipients.size()});
-    make_ready(*message, due, Lane::kRetry, now);
-    settle(*message);
+  const int64_t time = now.time_since_epoch().count();
+  for (size_t n = 0; n < kWakesPerTurn && !wakes_.empty() && wakes_.begin()->first <= time; ++n) {
+    Message& message = *ledger_.find(queue::QueueId{wakes_.begin()->second});
+    forget_wake(message);
+    if (!message.held) make_due_ready(message, now);
   }
+}
+
+bool Deliveries::load_due(Time now) {
+  if (ledger_.messages().size() >= kMostInMemory) return false;
+  const int64_t second = std::chrono::ceil<std::chrono::seconds>(now).time_since_epoch().count();
+  const auto due = ledger_.load_due(second, kLoadedAtOnce, [this](const std::string& domain) { return room(domain); });
+  if (!due) {
+    logger_.error("queue: " + due.error().text);
+    return false;
+  }
+  for (const queue::QueueId id : due->ids)
+    if (Message* message = ledger_.find(id)) make_due_ready(*message, now);
+  return due->more || !due->ids.empty();
+}
+
+// Few at a time are not worth the index's work: a lane is filled when half of it is empty.
+queue::DueRoom Deliveries::room(const std::string& domain) const {
+  const auto hop = smtp::next_hop(config_.relayhost, "postmaster@" + domain);
+  if (!hop) return {kLoadedAtOnce, kLoadedAtOnce};  // none of it can go, and all of it is to be told so
+  const auto room_in = [&](Lane lane) {
+    const size_t waiting = scheduler_.waiting(*hop, lane);
+    return waiting > most_in(lane) / 2 ? 0 : most_in(lane) - waiting;
+  };
+  return {room_in(Lane::kFirst), room_in(Lane::kRetry)};
+}
+
+void Deliveries::make_due_ready(Message& message, Time now) {
+  const int64_t second = std::chrono::ceil<std::chrono::seconds>(now).time_since_epoch().count();
+  std::vector<uint32_t> due;
+  bool tried = false;
+  for (uint32_t index = 0; index < message.recipients.size(); ++index) {
+    const RecipientState& state = message.recipients[index];
+    const bool is_due = (state.step == Step::kWaiting && state.next_attempt <= second) ||
+                        (state.step == Step::kReady && !message.is_in_lane());
+    if (!is_due) continue;
+    due.push_back(index);
+    tried = tried || state.attempts > 0;
+  }
+  if (!due.empty()) {
+    logger_.record(log::QueueActive{message.id, message.sender, message.size(), message.recipients.size()});
+    make_ready(message, due, tried ? Lane::kRetry : Lane::kFirst, now);
+  }
+  settle(message, now);
 }
 
 // ---- handing out -------------------------------------------------------------------------------------------------
@@ -149,13 +218,14 @@ std::optional<Deliveries::Outgoing> Deliveries::next_report() {
 }
 
 bool Deliveries::adopt(const ipc::InHand& in_hand) {
-  Message* message = ledger_.find(in_hand.id);
+  Message* message = ledger_.load(in_hand.id);
   if (message == nullptr || in_hand.job == 0 || jobs_.contains(in_hand.job)) return false;
   Job job{.id = in_hand.id, .recipients = {}};
   for (const uint32_t index : in_hand.recipients) {
     if (index >= message->recipients.size()) continue;
     RecipientState& state = message->recipients[index];
     if (state.step != Step::kReady && state.step != Step::kWaiting) continue;
+    ledger_.stay(*message);
     state.step = Step::kInHand;
     job.recipients.push_back(index);
   }
@@ -180,11 +250,11 @@ void Deliveries::answered(const ipc::Results& results, Time now) {
   bool reached = false;
   for (const ipc::RecipientResult& result : results.recipients) reached = reached || !result.remote_mta.empty();
   const auto job = end_job(results.job, reached ? Scheduler::Ended::kAnswered : Scheduler::Ended::kUnreachable);
-  if (Message* message = ledger_.find(results.id))  // else it was deleted meanwhile
+  if (Message* message = ledger_.load(results.id))  // else it was deleted meanwhile
     for (const ipc::RecipientResult& result : results.recipients) take_result(*message, result, now);
   // A recipient that the answer leaves out must not stay in a hand that holds nothing.
   if (job) take_back(*job, now);
-  if (Message* message = ledger_.find(results.id)) settle(*message);
+  if (Message* message = ledger_.find(results.id)) settle(*message, now);
 }
 
 void Deliveries::take_result(Message& message, const ipc::RecipientResult& result, Time now) {
@@ -212,7 +282,7 @@ void Deliveries::plan_retry(Message& message, uint32_t index, Time now) {
   if (!next) return give_up(message, index, now);
   const int64_t second = std::chrono::ceil<std::chrono::seconds>(*next).time_since_epoch().count();
   ledger_.deferred(message, index, state.attempts, second);
-  wait_until(*next, message.id);
+  wait_until(message, next->time_since_epoch().count());
 }
 
 // Rows 36 and 40: the retry period is over, and the sender is told (C2: at once, not when the period has run out).
@@ -235,34 +305,47 @@ bool Deliveries::wants_report(const Message& message, const RecipientState& stat
   return notify == 0 || (notify & queue::kNotifyFailure) != 0;
 }
 
-// After a change: the sender is told of all failures of a message together, once nothing of it is on its way; and a
-// message whose recipients are all done is gone.
-void Deliveries::settle(Message& message) {
+// After a change: the sender is told of all failures of a message together, once nothing of it is on its way; a message
+// whose recipients are all done is gone; and one that only waits may rest.
+void Deliveries::settle(Message& message, Time now) {
   bool moving = false, report = false;
+  int64_t next = INT64_MAX;
   for (uint32_t index = 0; index < message.recipients.size(); ++index) {
-    RecipientState& state = message.recipients[index];
-    moving = moving || (state.step == Step::kReady && !message.held) || state.step == Step::kInHand ||
-             state.step == Step::kReporting;
+    const RecipientState& state = message.recipients[index];
+    const bool in_lane = state.step == Step::kReady && message.is_in_lane();
+    moving = moving || (in_lane && !message.held) || state.step == Step::kInHand || state.step == Step::kReporting;
+    if (state.step == Step::kWaiting || (state.step == Step::kReady && !in_lane))
+      next = std::min(next, state.next_attempt);
     if (state.step != Step::kReportDue) continue;
     if (wants_report(message, state))
       report = true;
     else
       ledger_.reported(message, index);
   }
-  if (message.is_done()) {
-    logger_.record(log::Removed{message.id});
-    ledger_.complete(message);
-  } else if (report && !moving) {
-    reports_.push_back(message.id);
+  if (message.is_done()) return remove(message);
+  if (report && !moving) reports_.push_back(message.id);
+  const int64_t second = seconds_of(now);
+  if (!moving && !report && (message.held || next > second + kShortWait)) {
+    forget_wake(message);
+    ledger_.rest(message);
+  } else if (!message.held && next != INT64_MAX) {
+    ledger_.stay(message);
+    wait_until(message, std::min(next, second + (int64_t{1} << 32)) * 1'000'000);
   }
 }
 
-void Deliveries::report_stored(uint64_t number, queue::QueueId) {
+void Deliveries::remove(Message& message) {
+  logger_.record(log::Removed{message.id});
+  forget_wake(message);
+  ledger_.complete(message);
+}
+
+void Deliveries::report_stored(uint64_t number, Time now) {
   const auto job = jobs_.find(number);
   if (job == jobs_.end() || !job->second.is_report) return;
   if (Message* message = ledger_.find(job->second.id)) {
     for (const uint32_t index : job->second.recipients) ledger_.reported(*message, index);
-    settle(*message);
+    settle(*message, now);
   }
   jobs_.erase(number);
 }
@@ -286,7 +369,7 @@ void Deliveries::take_back(const Job& job, Time now) {
   if (job.is_report) return reports_.push_back(job.id);
   if (job.destination != nullptr) return scheduler_.put_back(*job.destination, Task{job.id, std::move(mine), job.lane});
   make_ready(*message, mine, job.lane, now);
-  settle(*message);  // without the relay host that it was for, a recipient may have no next hop any more
+  settle(*message, now);  // without the relay host that it was for, a recipient may have no next hop any more
 }
 
 // ---- the operator --------------------------------------------------------------------------------------------------
@@ -295,7 +378,8 @@ bool Deliveries::is_on_the_wire(const Message& message) const { return message.c
 
 void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
   std::vector<uint32_t> waiting;
-  const bool in_lane_too = message.held || verb == ipc::Verb::kExpire;  // the task finds nothing left to do
+  const bool in_lane_too =  // the task finds nothing left to do
+      message.held || verb == ipc::Verb::kExpire || !message.is_in_lane();
   for (uint32_t index = 0; index < message.recipients.size(); ++index)
     if (message.recipients[index].step == Step::kWaiting ||
         (in_lane_too && message.recipients[index].step == Step::kReady))
@@ -303,19 +387,19 @@ void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
   switch (verb) {
     case ipc::Verb::kRetry:
       if (!message.held && !waiting.empty()) make_ready(message, waiting, Lane::kRetry, now);
-      return settle(message);
+      return settle(message, now);
     case ipc::Verb::kDelete:
-      logger_.record(log::Removed{message.id});
-      return ledger_.complete(message);
+      return remove(message);
     case ipc::Verb::kHold:
-      return ledger_.hold(message, true);
+      ledger_.hold(message, true);
+      return settle(message, now);
     case ipc::Verb::kRelease:
-      if (!message.held) return;
+      if (!message.held) return settle(message, now);
       ledger_.hold(message, false);
       return admit(message, now);
     case ipc::Verb::kExpire:
       for (const uint32_t index : waiting) give_up(message, index, now);
-      return settle(message);
+      return settle(message, now);
   }
 }
 

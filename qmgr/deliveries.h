@@ -35,10 +35,14 @@ class Deliveries {
   Deliveries(Ledger& ledger, log::Logger& logger, Config config);
   void set_config(Config config);
 
-  // A message has come, or come back after a restart: its recipients go into their lanes or wait for their time.
+  // A message has come, or come back after a restart or an operator's action: its recipients go into their lanes or
+  // wait for their time.
   void admit(Message& message, Time now);
-  // Puts what is due into the lanes.
+  // Puts what is due into the lanes, of the messages in memory.
   void wake(Time now);
+  // The same of those that rest, as far as the lanes have room. True: another call may find more, after the index has
+  // seen these leave.
+  bool load_due(Time now);
 
   // The next job for smtp-client; its recipients are in hand from now on.
   struct Outgoing {
@@ -54,7 +58,7 @@ class Deliveries {
   // when the message, or such a job, is not known.
   bool adopt(const ipc::InHand& in_hand);
   void answered(const ipc::Results& results, Time now);
-  void report_stored(uint64_t number, queue::QueueId report);
+  void report_stored(uint64_t number, Time now);
   // No attempt was made, or nobody knows: the recipients are ready again, in front of their lane.
   void returned(uint64_t number, Time now);
 
@@ -70,9 +74,14 @@ class Deliveries {
   void take_result(Message& message, const ipc::RecipientResult& result, Time now);
   void plan_retry(Message& message, uint32_t index, Time now);
   void give_up(Message& message, uint32_t index, Time now);
-  void settle(Message& message);
+  void settle(Message& message, Time now);
+  void remove(Message& message);
+  bool is_crowded(const Message& message, Lane lane) const;
+  queue::DueRoom room(const std::string& domain) const;
+  void make_due_ready(Message& message, Time now);
   bool wants_report(const Message& message, const RecipientState& state) const;
-  void wait_until(Time due, queue::QueueId id) { wakes_.insert({due, id.value}); }
+  void wait_until(Message& message, int64_t due);
+  void forget_wake(Message& message);
   std::optional<Job> end_job(uint64_t number, Scheduler::Ended how);
   void take_back(const Job& job, Time now);
 
@@ -82,8 +91,8 @@ class Deliveries {
   Scheduler scheduler_;
   Destination* relay_ = nullptr;  // the one destination of all, when there is a relayhost
   std::unordered_map<uint64_t, Job> jobs_;
-  uint64_t last_job_;                          // numbers of a former qmgr's jobs are never met again
-  std::set<std::pair<Time, uint64_t>> wakes_;  // (due, id); may hold what no longer waits
+  uint64_t last_job_;                             // numbers of a former qmgr's jobs are never met again
+  std::set<std::pair<int64_t, uint64_t>> wakes_;  // (Message::wake, id), one for each that waits in memory
   std::deque<queue::QueueId> reports_;
   std::minstd_rand chance_{std::random_device{}()};
 };

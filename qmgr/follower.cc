@@ -35,6 +35,7 @@ Follower::Follower(event::Loop& loop, log::Logger& logger, queue::LogReader& log
 // is still there is the one that was meant.
 void Follower::on_up(ipc::Channel& channel) {
   channel.send(ipc::Follow{});
+  if (!has_room_) channel.send(ipc::IndexRoom{false});
   const auto existing = log_.segments();
   if (!existing) return;
   std::erase_if(freed_, [&](uint32_t number) { return !std::ranges::binary_search(*existing, number); });
@@ -44,6 +45,11 @@ void Follower::on_up(ipc::Channel& channel) {
 void Follower::free_segment(uint32_t number) {
   freed_.push_back(number);
   if (ipc::Channel* channel = cleanup_.channel()) channel->send(ipc::FreeSegment{number});
+}
+
+void Follower::tell_room(bool has_room) {
+  has_room_ = has_room;
+  if (ipc::Channel* channel = cleanup_.channel()) channel->send(ipc::IndexRoom{has_room});
 }
 
 bool Follower::on_frame(ipc::Frame& frame) {

@@ -22,6 +22,8 @@ class Follower {
   queue::LogPosition position() const { return position_; }
   // cleanup frees it now, or when it is there again.
   void free_segment(uint32_t number);
+  // cleanup takes new mail only while there is room for it.
+  void tell_room(bool has_room);
 
  private:
   void on_up(ipc::Channel& channel);
@@ -36,6 +38,7 @@ class Follower {
   std::function<void(queue::LogEntry&&)> entry_;
   std::function<void()> caught_up_;
   std::vector<uint32_t> freed_;  // since it last connected; perhaps not heard
+  bool has_room_ = true;
   event::Timer read_more_;
   ipc::Link cleanup_;
 };

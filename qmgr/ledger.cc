@@ -1,139 +1,27 @@
-// All that is in the queue, and the journal that remembers it.
+// All that is in the queue, the journal that remembers it, and the index of what rests.
 #include "qmgr/ledger.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
-#include "queue/journal_reader.h"
+#include "qmgr/rest.h"
 #include "queue/record_reader.h"
 
 namespace hikyaku::qmgr {
 
 namespace {
 
-// A journal file begins with all that is alive, so a new one costs as much: not before it has grown by several times
-// that.
-constexpr uint64_t kLeastGrowth = 64 << 20;
+// A journal file begins with all that is in memory, so a new one costs as much: not before it has grown by several
+// times that. And a start replays it, so it must not grow for ever.
+constexpr uint64_t kLeastGrowth = 16 << 20;
 constexpr uint64_t kGrowthPerMessage = 512;
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
+constexpr size_t kMostOpenSegments = 64;
 
 }  // namespace
 
-Ledger::Ledger(queue::Disk& disk, std::string journal_folder, queue::LogReader& log)
-    : log_(log), disk_(disk), folder_(std::move(journal_folder)), journal_(disk, folder_) {}
-
-// ---- start -------------------------------------------------------------------------------------------------------
-
-util::Result<void> Ledger::recover() {
-  if (auto replayed = queue::replay_journal(disk_, folder_, [this](const queue::JournalRecord& r) { hear(r); });
-      !replayed)
-    return replayed;
-  for (auto& [id, told] : told_) {
-    if (!told.has_place || told.completed) continue;
-    if (auto back = bring_back(queue::QueueId{id}, told.place); !back) return back;
-  }
-  open_.clear();
-  return {};
-}
-
-void Ledger::hear(const queue::JournalRecord& record) {
-  std::visit(Overloaded{[&](const queue::Checkpoint& checkpoint) { checkpoint_ = checkpoint.position; },
-                        [&](const queue::Completed& completed) {
-                          Told& told = told_[completed.id.value];
-                          told = {};
-                          told.completed = true;
-                        },
-                        [&](const queue::Moved& moved) {
-                          Told& told = told_[moved.id.value];
-                          told.has_place = true;
-                          told.place = moved.place;
-                        },
-                        [&](const auto& other) { told_[other.id.value].records.push_back(other); }},
-             record);
-}
-
-// A message before the checkpoint: its envelope is read again from its place.
-util::Result<void> Ledger::bring_back(queue::QueueId id, const queue::Place& place) {
-  os::UniqueFd& fd = open_[place.segment];
-  if (!fd) {
-    auto opened = log_.open_segment(place.segment);
-    if (!opened) {
-      auto existing = log_.segments();
-      const bool is_there = !existing || std::ranges::find(*existing, place.segment) != existing->end();
-      if (is_there) return std::unexpected(opened.error());
-      damage_.push_back(fmt::format("message {} is lost: segment {} is not there", queue::to_text(id), place.segment));
-      return {};
-    }
-    fd = std::move(*opened);
-  }
-  auto head = queue::read_head(fd.get(), id, place);
-  if (head) {
-    arrive(id, place, std::move(head->envelope));
-    return {};
-  }
-  if (!head.error().permanent) return std::unexpected(head.error());
-  // It cannot be delivered, but its segment is kept for whoever can still save something: also by the next qmgr.
-  ++segments_[place.segment].alive;
-  unreadable_.push_back({id, place});
-  damage_.push_back(fmt::format("message {} in segment {} at offset {} cannot be read: {}", queue::to_text(id),
-                                place.segment, place.offset, head.error().text));
-  return {};
-}
-
-void Ledger::apply(Message& message, const queue::JournalRecord& record) {
-  const auto recipient = [&](uint32_t index) {
-    return index < message.recipients.size() ? &message.recipients[index] : nullptr;
-  };
-  std::visit(Overloaded{[&](const queue::RecipientDone& done) {
-                          RecipientState* state = recipient(done.recipient);
-                          if (state == nullptr) return;
-                          const bool failed =
-                              done.outcome == queue::Outcome::kFailed || done.outcome == queue::Outcome::kExpired;
-                          state->step = failed ? Step::kReportDue : Step::kDone;
-                          state->expired = done.outcome == queue::Outcome::kExpired;
-                          state->status = done.enhanced_code;
-                          state->reply = done.reply;
-                          state->remote_mta = done.remote_mta;
-                        },
-                        [&](const queue::Deferred& deferred) {
-                          std::vector<uint32_t> indices = deferred.recipients;
-                          if (indices.empty()) {  // all that are not done
-                            indices.resize(message.recipients.size());
-                            std::iota(indices.begin(), indices.end(), 0u);
-                          }
-                          for (const uint32_t index : indices) {
-                            RecipientState* state = recipient(index);
-                            if (state == nullptr || state->step == Step::kDone) continue;
-                            state->step = Step::kWaiting;
-                            state->attempts = deferred.attempts;
-                            state->next_attempt = deferred.next_attempt;
-                            state->status = deferred.enhanced_code;
-                            state->reply = deferred.reply;
-                          }
-                        },
-                        [&](const queue::Held& held) { message.held = held.held; },
-                        [&](const queue::BounceSent& sent) {
-                          for (const uint32_t index : sent.recipients)
-                            if (RecipientState* state = recipient(index)) state->step = Step::kDone;
-                        },
-                        [](const auto&) {}},
-             record);
-}
-
-util::Result<void> Ledger::recovered(queue::LogPosition read_up_to) {
-  told_.clear();
-  followed_ = read_up_to;
-  auto existing = log_.segments();
-  if (!existing) return std::unexpected(existing.error());
-  for (const uint32_t number : *existing) segments_[number];  // also those in which nothing is alive: they can go
-  return rotate();
-}
+Ledger::Ledger(queue::Disk& disk, LedgerFolders folders, queue::LogReader& log)
+    : log_(log), disk_(disk), folders_(std::move(folders)), journal_(disk, folders_.journal) {}
 
 // ---- messages ----------------------------------------------------------------------------------------------------
 
@@ -142,12 +30,9 @@ Message& Ledger::add(queue::QueueId id, const queue::Place& place, queue::Envelo
   message.id = id;
   message.place = place;
   message.arrival = envelope.arrival;
-  message.sender = std::move(envelope.sender);
-  message.envelope_id = std::move(envelope.envelope_id);
   message.eight_bit = (place.flags & queue::kEightBit) != 0;
-  message.recipients.reserve(envelope.recipients.size());
-  for (queue::Recipient& recipient : envelope.recipients)
-    message.recipients.emplace_back().recipient = std::move(recipient);
+  message.recipients.resize(envelope.recipients.size());
+  take_envelope(message, std::move(envelope));
   Segment& segment = segments_[place.segment];
   ++segment.alive;
   if (!segment.told) segment.arrived.push_back(id);
@@ -156,10 +41,11 @@ Message& Ledger::add(queue::QueueId id, const queue::Place& place, queue::Envelo
 
 Message* Ledger::arrive(queue::QueueId id, const queue::Place& place, queue::Envelope envelope) {
   if (messages_.contains(id.value)) return nullptr;
-  const auto told = told_.find(id.value);
-  if (told != told_.end() && told->second.completed) return nullptr;
+  if (!recovering_) return &add(id, place, std::move(envelope));
+  if (completed_.contains(id.value)) return nullptr;
+  if (const auto resting = index_->find(id); resting && *resting) return nullptr;
   Message& message = add(id, place, std::move(envelope));
-  if (told != told_.end())
+  if (const auto told = told_.find(id.value); told != told_.end())
     for (const queue::JournalRecord& record : told->second.records) apply(message, record);
   return &message;
 }
@@ -174,10 +60,16 @@ void Ledger::append(const queue::JournalRecord& record) {
   dirty_ = true;
 }
 
+void Ledger::change(Message& message, const queue::JournalRecord& record) {
+  stay(message);
+  append(record);
+}
+
 void Ledger::delivered(Message& message, uint32_t index) {
   message.recipients[index].step = Step::kDone;
   // The last one's delivery is told by complete(), which follows.
-  if (!message.is_done()) append(queue::RecipientDone{message.id, index, queue::Outcome::kDelivered, "", "", ""});
+  if (!message.is_done())
+    change(message, queue::RecipientDone{message.id, index, queue::Outcome::kDelivered, "", "", ""});
 }
 
 void Ledger::deferred(Message& message, uint32_t index, uint32_t attempts, int64_t next_attempt) {
@@ -185,40 +77,197 @@ void Ledger::deferred(Message& message, uint32_t index, uint32_t attempts, int64
   state.step = Step::kWaiting;
   state.attempts = attempts;
   state.next_attempt = next_attempt;
-  append(queue::Deferred{message.id, {index}, attempts, next_attempt, state.status, state.reply});
+  change(message, queue::Deferred{message.id, {index}, attempts, next_attempt, state.status, state.reply});
 }
 
 void Ledger::failed(Message& message, uint32_t index, bool expired) {
   RecipientState& state = message.recipients[index];
   state.step = Step::kReportDue;
   state.expired = expired;
-  append(queue::RecipientDone{message.id, index, expired ? queue::Outcome::kExpired : queue::Outcome::kFailed,
-                              state.status, state.reply, state.remote_mta});
+  change(message, queue::RecipientDone{message.id, index, expired ? queue::Outcome::kExpired : queue::Outcome::kFailed,
+                                       state.status, state.reply, state.remote_mta});
 }
 
 void Ledger::reported(Message& message, uint32_t index) {
   message.recipients[index].step = Step::kDone;
-  if (!message.is_done()) append(queue::BounceSent{message.id, {index}});
+  if (!message.is_done()) change(message, queue::BounceSent{message.id, {index}});
 }
 
 void Ledger::hold(Message& message, bool held) {
   if (message.held == held) return;
   message.held = held;
-  append(queue::Held{message.id, held, ""});
+  change(message, queue::Held{message.id, held, ""});
 }
 
 void Ledger::complete(Message& message) {
-  append(queue::Completed{message.id});
+  const queue::QueueId id = message.id;
+  append(queue::Completed{id});
   --segments_[message.place.segment].alive;
-  messages_.erase(message.id.value);
+  if (message.indexed) {
+    gone_.insert(id.value);
+    to_remove_.push_back(id);
+  }
+  messages_.erase(id.value);
+}
+
+// ---- what rests --------------------------------------------------------------------------------------------------
+
+void Ledger::rest(Message& message) {
+  if (message.leaving) return;
+  tell_place(message);
+  message.leaving = true;
+  message.put = 0;
+  to_put_.push_back(message.id);
+}
+
+void Ledger::tell_place(Message& message) {
+  if (message.placed_in == journal_.number()) return;
+  message.placed_in = journal_.number();
+  append(queue::Moved{message.id, message.place});
+}
+
+// The journal is synced, so the index is not ahead of it.
+void Ledger::hand_over() {
+  util::ensure(!dirty_, "the index is never ahead of the journal");
+  if (to_put_.empty() && to_remove_.empty() && !index_up_to_.trouble) return;
+  for (const queue::QueueId id : std::exchange(to_put_, {})) {
+    Message* message = find(id);
+    if (message == nullptr || !message->leaving || message->put != 0) continue;
+    message->put = writer_->add(queue::PutMessage{to_resting(*message)});
+    message->indexed = true;
+    leaving_.emplace_back(message->put, id);
+  }
+  for (const queue::QueueId id : std::exchange(to_remove_, {}))
+    removing_.emplace_back(writer_->add(queue::RemoveMessage{id}), id);
+  writer_->add(queue::IndexPosition{durable_checkpoint_, journal_.number(), journal_.end()});
+  writer_->commit_now();
+}
+
+util::Result<void> Ledger::index_progress() {
+  const auto before = std::exchange(index_up_to_, writer_->progress());
+  forget_rested();
+  while (!removing_.empty() && removing_.front().first <= index_up_to_.durable) {
+    gone_.erase(removing_.front().second.value);
+    removing_.pop_front();
+  }
+  const auto& trouble = index_up_to_.trouble;
+  const bool known = before.trouble && trouble && before.trouble->text == trouble->text;
+  if (trouble && (trouble->permanent || !known)) return std::unexpected(*trouble);
+  return {};
+}
+
+void Ledger::forget_rested() {
+  while (!rotation_wanted_ && !leaving_.empty() && leaving_.front().first <= index_up_to_.committed) {
+    const auto [change, id] = leaving_.front();
+    leaving_.pop_front();
+    const Message* message = find(id);
+    if (message == nullptr || !message->leaving || message->put != change) continue;
+    messages_.erase(id.value);
+    last_forgotten_ = change;
+  }
+}
+
+Message* Ledger::load(queue::QueueId id) {
+  if (Message* message = find(id)) return message;
+  if (gone_.contains(id.value)) return nullptr;
+  const auto resting = index_->find(id);
+  if (!resting) damage_.push_back(resting.error().text);
+  if (!resting || !*resting) return nullptr;
+  const auto taken = take(**resting);
+  if (!taken) damage_.push_back(taken.error().text);
+  writer_->commit_now();
+  return taken ? *taken : nullptr;
+}
+
+// nullptr: it cannot be read. It is not given again as due, and the next start tries once more.
+util::Result<Message*> Ledger::take(const queue::RestingMessage& resting) {
+  last_take_ = writer_->add(queue::TakeMessage{resting.id});
+  auto head = read_head(resting.id, resting.place);
+  Message message = from_resting(resting);
+  if (head && !take_envelope(message, std::move(head->envelope)))
+    head = std::unexpected(util::Error{"its envelope has not the recipients that the index knows", true});
+  if (!head) {
+    tell_unreadable(resting.id, resting.place, head.error());
+    return nullptr;
+  }
+  Message& added = messages_[resting.id.value];
+  added = std::move(message);
+  return &added;
+}
+
+util::Result<Ledger::Due> Ledger::load_due(int64_t now, size_t limit,
+                                           const std::function<queue::DueRoom(const std::string& domain)>& room) {
+  Due due;
+  // What was given is given again until the index has seen it leave. When the index is in trouble it may not see that
+  // for long, and then what is in memory is looked past.
+  if (index_up_to_.trouble)
+    limit += messages_.size();
+  else if (is_loading())
+    return due;
+  std::vector<queue::RestingMessage> found;
+  if (auto read = index_->next_due(now, limit, room, due_, found); !read) return std::unexpected(read.error());
+  due.more = !due_.at_start;
+  for (const queue::RestingMessage& resting : found) {
+    if (gone_.contains(resting.id.value)) continue;
+    if (Message* message = find(resting.id)) {
+      // An older state of it is due. What is on its way to the index takes that one's place.
+      if (message->leaving && (message->put == 0 || message->put > index_up_to_.committed)) continue;
+      last_take_ = writer_->add(queue::TakeMessage{resting.id});
+      if (!std::exchange(message->leaving, false)) continue;
+    } else if (const auto taken = take(resting); !taken) {
+      return std::unexpected(taken.error());
+    } else if (*taken == nullptr) {
+      continue;
+    }
+    due.ids.push_back(resting.id);
+  }
+  if (!found.empty()) writer_->commit_now();
+  return due;
+}
+
+std::optional<Message> Ledger::look(queue::QueueId id) {
+  if (const Message* message = find(id)) return *message;
+  if (gone_.contains(id.value)) return std::nullopt;
+  const auto resting = index_->find(id);
+  if (!resting || !*resting) return std::nullopt;
+  Message message = from_resting(**resting);
+  if (auto head = read_head(id, message.place)) take_envelope(message, std::move(head->envelope));
+  return message;
+}
+
+util::Result<queue::RecordHead> Ledger::read_head(queue::QueueId id, const queue::Place& place) {
+  if (open_.size() > kMostOpenSegments) open_.clear();
+  os::UniqueFd& fd = open_[place.segment];
+  if (!fd) {
+    auto opened = log_.open_segment(place.segment);
+    if (!opened) {
+      open_.erase(place.segment);
+      const auto existing = log_.segments();
+      const bool is_there = !existing || std::ranges::find(*existing, place.segment) != existing->end();
+      return std::unexpected(is_there ? opened.error() : util::Error{"the segment is not there", true});
+    }
+    fd = std::move(*opened);
+  }
+  return queue::read_head(fd.get(), id, place);
+}
+
+void Ledger::tell_unreadable(queue::QueueId id, const queue::Place& place, const util::Error& error) {
+  damage_.push_back(fmt::format("message {} in segment {} at offset {} cannot be read: {}", queue::to_text(id),
+                                place.segment, place.offset, error.text));
 }
 
 // ---- the journal's file --------------------------------------------------------------------------------------------
 
+// A new file knows nothing of what left memory: first the index must have that for good.
 util::Result<void> Ledger::sync() {
   const bool grown = journal_.growth() > kLeastGrowth + kGrowthPerMessage * messages_.size();
-  const auto synced = grown || !journal_.usable() ? rotate() : journal_.sync();
-  if (!synced) return synced;
+  rotation_wanted_ = rotation_wanted_ || grown || !journal_.usable();
+  if (rotation_wanted_ && index_up_to_.durable >= last_forgotten_) {
+    if (auto rotated = rotate(); !rotated) return rotated;
+  } else {
+    if (rotation_wanted_) writer_->sync_now();
+    if (auto synced = journal_.sync(); !synced) return synced;
+  }
   durable_checkpoint_ = checkpoint_;
   dirty_ = false;
   return {};
@@ -226,7 +275,8 @@ util::Result<void> Ledger::sync() {
 
 void Ledger::describe(const Message& message, std::vector<queue::JournalRecord>& out) const {
   out.push_back(queue::Moved{message.id, message.place});
-  if (message.held) out.push_back(queue::Held{message.id, true, ""});
+  // The index may know it otherwise.
+  if (message.held || message.indexed) out.push_back(queue::Held{message.id, message.held, ""});
   for (uint32_t index = 0; index < message.recipients.size(); ++index) {
     const RecipientState& state = message.recipients[index];
     const auto done = [&](queue::Outcome outcome) {
@@ -246,13 +296,17 @@ util::Result<void> Ledger::rotate() {
   std::vector<queue::JournalRecord> alive{queue::Checkpoint{followed_}};
   for (const auto& [id, message] : messages_) describe(message, alive);
   alive.insert(alive.end(), unreadable_.begin(), unreadable_.end());
+  for (const uint64_t id : gone_) alive.push_back(queue::Completed{queue::QueueId{id}});
   if (auto rotated = journal_.rotate(alive); !rotated) return rotated;
+  for (auto& [id, message] : messages_) message.placed_in = journal_.number();
   for (auto& [number, segment] : segments_) {
     segment.told = number < followed_.segment;
     if (segment.told) std::vector<queue::QueueId>().swap(segment.arrived);
   }
   checkpoint_ = durable_checkpoint_ = followed_;
   dirty_ = false;
+  rotation_wanted_ = false;
+  forget_rested();
   return {};
 }
 
@@ -264,7 +318,7 @@ void Ledger::followed(queue::LogPosition position) {
     if (number >= position.segment) break;
     if (segment.told) continue;
     for (const queue::QueueId id : segment.arrived)
-      if (const Message* message = find(id)) append(queue::Moved{id, message->place});
+      if (Message* message = find(id)) tell_place(*message);
     segment.told = true;
     std::vector<queue::QueueId>().swap(segment.arrived);
   }
@@ -277,6 +331,7 @@ std::vector<uint32_t> Ledger::freeable_segments() {
   for (auto segment = segments_.begin(); segment != segments_.end() && segment->first < durable_checkpoint_.segment;) {
     if (segment->second.alive == 0) {
       freeable.push_back(segment->first);
+      open_.erase(segment->first);
       segment = segments_.erase(segment);
     } else {
       ++segment;

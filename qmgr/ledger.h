@@ -1,32 +1,50 @@
-// All that is in the queue, and the journal that remembers it: the one place where what is on disk of a message
-// changes.
+// All that is in the queue, the journal that remembers it, and the index of what rests: the one place where what is on
+// disk of a message changes. lib/queue/README.md tells the states and their steps; the words here are the same.
 //
 // A change is in the journal after write() (a killed process loses nothing) and safe from power loss after sync(). At
-// start the state is the journal's, plus what the log holds from the journal's checkpoint on.
+// start the state is the index's and the journal's, plus what the log holds from the journal's checkpoint on.
+//
+// The index is changed by a thread of its own; index_fd() is readable when it got on, and index_progress() takes
+// notice.
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "qmgr/message.h"
 #include "queue/disk.h"
+#include "queue/index.h"
+#include "queue/index_writer.h"
 #include "queue/journal_writer.h"
 #include "queue/log_reader.h"
+#include "queue/record_reader.h"
 #include "util/error.h"
 
 namespace hikyaku::qmgr {
 
+struct LedgerFolders {
+  std::string journal = "journal";
+  std::string index = "index";
+  queue::IndexOptions index_options{};
+};
+
 class Ledger {
  public:
   // `disk` and `log` must outlive it.
-  Ledger(queue::Disk& disk, std::string journal_folder, queue::LogReader& log);
+  Ledger(queue::Disk& disk, LedgerFolders folders, queue::LogReader& log);
 
-  // Replays the journal and brings back the messages that it knows by their place. Then the caller reads the log from
-  // checkpoint() to its end, gives every entry to arrive(), and calls recovered(): a new journal file begins.
+  // Replays the journal and brings back the messages that it or the index know to be under way. Then the caller reads
+  // the log from checkpoint() to its end, gives every entry to arrive(), and calls recovered(): a new journal file
+  // begins.
   util::Result<void> recover();
   util::Result<void> recovered(queue::LogPosition read_up_to);
   queue::LogPosition checkpoint() const { return checkpoint_; }
@@ -35,10 +53,12 @@ class Ledger {
 
   // A message of the log; nullptr when it is known to be gone, or is here already.
   Message* arrive(queue::QueueId id, const queue::Place& place, queue::Envelope envelope);
+  // A message in memory.
   Message* find(queue::QueueId id);
   std::unordered_map<uint64_t, Message>& messages() { return messages_; }
 
-  // What became of a recipient: sets its step. (kReady, kInHand and kReporting are not on disk and are the caller's.)
+  // What became of a recipient: sets its step. (kReady, kInHand and kReporting are not on disk and are the caller's,
+  // who calls stay() for them.)
   void delivered(Message& message, uint32_t index);
   void deferred(Message& message, uint32_t index, uint32_t attempts, int64_t next_attempt);
   void failed(Message& message, uint32_t index, bool expired);
@@ -46,6 +66,47 @@ class Ledger {
   void hold(Message& message, bool held);
   // Forgets a message whose recipients are all done, or that an operator deleted. The reference is void after it.
   void complete(Message& message);
+
+  // ---- what rests ----
+
+  // Nothing of the message is on its way: it goes to the index, and memory forgets it when it is there. The reference
+  // stays good until index_progress().
+  void rest(Message& message);
+  // It stays in memory after all.
+  void stay(Message& message) { message.leaving = false; }
+  // A message wherever it is: one that rests is taken into memory. nullptr when there is none such, or it cannot be
+  // read (then take_damage() tells).
+  Message* load(queue::QueueId id);
+  struct Due {
+    std::vector<queue::QueueId> ids;
+    bool more = false;  // the round through the domains goes on
+  };
+  // Takes into memory what is due, at most `limit` messages; nothing while the index has not seen the last ones leave.
+  util::Result<Due> load_due(int64_t now, size_t limit,
+                             const std::function<queue::DueRoom(const std::string& domain)>& room);
+  // The index has not seen all leave that were loaded.
+  bool is_loading() const { return index_up_to_.committed < last_take_; }
+  // A copy of a message, wherever it is, for who only looks. Nothing when there is none; or it cannot be read.
+  std::optional<Message> look(queue::QueueId id);
+  // The first `limit` messages of the index from `from` on, by id: those that rest, and some that are in memory or
+  // gone.
+  util::Result<void> list_resting(queue::QueueId from, size_t limit, std::vector<queue::RestingMessage>& out) {
+    return index_->list(from, limit, out);
+  }
+
+  // After sync(): gives the index what it is to know.
+  void hand_over();
+  size_t waiting_for_index() const { return to_put_.size() + to_remove_.size(); }
+  // Messages that the index was given and does not have yet.
+  size_t leaving() const { return leaving_.size(); }
+  int index_fd() const { return writer_->fd(); }
+  // Error, permanent: this process cannot go on, the next one starts from what is on disk. Temporary: told once, tried
+  // again by the next hand_over().
+  util::Result<void> index_progress();
+  // Whether the index takes more: else no new mail is to be accepted.
+  bool has_room() const { return index_->has_room(); }
+
+  // ---- the journal ----
 
   bool dirty() const { return dirty_; }
   util::Result<void> write() { return journal_.write(); }
@@ -57,38 +118,63 @@ class Ledger {
 
  private:
   struct Segment {
-    size_t alive = 0;
-    bool told = false;                    // its living messages are in the journal by their place
+    size_t alive = 0;                     // in memory or at rest
+    bool told = false;                    // its living messages are in the journal by their place, or at rest
     std::vector<queue::QueueId> arrived;  // until then
   };
-  // What the journal says of a message.
+  // What the journal says of a message that it does not call completed.
   struct Told {
-    bool completed = false;
-    bool has_place = false;
-    queue::Place place;
+    std::optional<queue::Place> place;
     std::vector<queue::JournalRecord> records;
   };
 
+  util::Result<void> open_index();
   void hear(const queue::JournalRecord& record);
-  void apply(Message& message, const queue::JournalRecord& record);
+  static void apply(Message& message, const queue::JournalRecord& record);
+  util::Result<void> recover_completed();
+  util::Result<void> recover_told(queue::QueueId id, const Told& told);
+  util::Result<void> recover_taken();
   util::Result<void> bring_back(queue::QueueId id, const queue::Place& place);
+  util::Result<queue::RecordHead> read_head(queue::QueueId id, const queue::Place& place);
+  void tell_unreadable(queue::QueueId id, const queue::Place& place, const util::Error& error);
+
   Message& add(queue::QueueId id, const queue::Place& place, queue::Envelope envelope);
+  util::Result<Message*> take(const queue::RestingMessage& resting);
+  void tell_place(Message& message);
   void append(const queue::JournalRecord& record);
+  void change(Message& message, const queue::JournalRecord& record);
   void describe(const Message& message, std::vector<queue::JournalRecord>& out) const;
+  void forget_rested();
   util::Result<void> rotate();
 
   queue::LogReader& log_;
   queue::Disk& disk_;
-  std::string folder_;
+  LedgerFolders folders_;
   queue::JournalWriter journal_;
   std::unordered_map<uint64_t, Message> messages_;
   std::map<uint32_t, Segment> segments_;
-  std::unordered_map<uint64_t, Told> told_;  // while recovering
-  std::map<uint32_t, os::UniqueFd> open_;    // while recovering
+  std::map<uint32_t, os::UniqueFd> open_;  // segments, to read envelopes from
   std::vector<std::string> damage_;
   std::vector<queue::Moved> unreadable_;  // messages before the checkpoint that could not be brought back
   queue::LogPosition checkpoint_, followed_, durable_checkpoint_;
   bool dirty_ = false;
+
+  // While recovering.
+  bool recovering_ = true;
+  std::unordered_map<uint64_t, Told> told_;
+  std::unordered_set<uint64_t> completed_;
+
+  std::unique_ptr<queue::Index> index_;
+  std::optional<queue::IndexWriter> writer_;
+  queue::IndexWriter::Progress index_up_to_;
+  queue::DuePosition due_;
+  std::vector<queue::QueueId> to_put_, to_remove_;            // not handed over
+  std::deque<std::pair<uint64_t, queue::QueueId>> leaving_;   // (change, id), handed over
+  std::deque<std::pair<uint64_t, queue::QueueId>> removing_;  // not yet durable
+  std::unordered_set<uint64_t> gone_;                         // all that stands in to_remove_ and removing_
+  uint64_t last_take_ = 0;                                    // change
+  uint64_t last_forgotten_ = 0;                               // change by which a message left memory
+  bool rotation_wanted_ = false;                              // nothing is forgotten until it is made
 };
 
 }  // namespace hikyaku::qmgr

@@ -16,22 +16,28 @@ constexpr event::Duration kLockRetry = std::chrono::milliseconds(50);
 // (lib/queue/README.md, "The journal"). It is also how late a retry may start, and how soon a jump of the wall clock is
 // noticed: no timer is set for a retry's time.
 constexpr event::Duration kTick = std::chrono::milliseconds(200);
+// The index is told what rests once in so many ticks, or when there is so much: a large transaction costs less for
+// each message.
+constexpr unsigned kTicksBetween = 5;
+constexpr size_t kManyForIndex = 5000;
 
 }  // namespace
 
 Manager::Manager(service::Context& context)
     : context_(context),
       log_(disk_, "log"),
-      ledger_(disk_, "journal", log_),
+      ledger_(disk_, {}, log_),
       deliveries_(ledger_, context.logger(), read_config(context.settings())),
       workers_(deliveries_, log_, context.logger()),
       control_(ledger_, deliveries_, workers_),
       lock_retry_(context.loop(), [this] { open_when_unlocked(); }),
       tick_(context.loop(),
             [this] {
+              load_due();
               sync();
               end_turn();
             }),
+      go_on_(context.loop(), [this] { end_turn(); }),
       turn_end_(context.loop(), [this] { end_turn(); }) {
   if (context.listeners().size() != 1) throw util::StartupError("qmgr needs exactly one socket", util::kExitSoftware);
   open_when_unlocked();
@@ -69,6 +75,10 @@ void Manager::caught_up() {
   std::sort(ids.begin(), ids.end());
   const Time now = os::wall_now();
   for (const queue::QueueId id : ids) deliveries_.admit(*ledger_.find(id), now);
+  index_watch_.emplace(context_.loop(), ledger_.index_fd(), event::Watch::Interest::kRead,
+                       [this] { on_index_progress(); });
+  index_watch_->enable();
+  load_due();
   listen();
   tick_.set(kTick);
   context_.ready();
@@ -91,7 +101,7 @@ bool Manager::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
     case ipc::Role::kBounce:
       return workers_.on_frame(peer, frame, os::wall_now(), context_.loop().now());
     case ipc::Role::kControl:
-      return control_.on_frame(peer, frame, os::wall_now());
+      return control_.on_frame(peer, frame);
     default:
       return false;
   }
@@ -107,6 +117,7 @@ void Manager::on_gone(ipc::Peer& peer) {
 void Manager::end_turn() {
   if (!recovered_) return;
   deliveries_.wake(os::wall_now());
+  if (control_.work(os::wall_now())) go_on_.set({});
   if (auto written = ledger_.write(); !written) {
     context_.logger().error("queue: " + written.error().text);
     return sync();  // begins a new journal from memory
@@ -125,10 +136,41 @@ void Manager::sync() {
     if (auto synced = ledger_.sync(); !synced) return context_.logger().error("queue: " + synced.error().text);
     control_.give_answers();
   }
+  hand_over();
   for (const uint32_t segment : ledger_.freeable_segments()) {
     workers_.close_segment(segment);
     follower_->free_segment(segment);
   }
+}
+
+// After a sync, which the index must never be ahead of.
+void Manager::hand_over() {
+  if (ledger_.dirty()) return;
+  const bool many = ledger_.waiting_for_index() >= kManyForIndex;
+  if (++ticks_ < kTicksBetween && !many) return;
+  ticks_ = 0;
+  ledger_.hand_over();
+}
+
+void Manager::on_index_progress() {
+  if (auto progress = ledger_.index_progress(); !progress) {
+    context_.logger().error("queue: " + progress.error().text);
+    if (progress.error().permanent) return context_.fail(progress.error().text, util::kExitTryAgain);
+  }
+  if (const bool room = ledger_.has_room(); room != std::exchange(had_room_, room)) {
+    context_.logger().warning(room ? "queue: the index has room again: new mail is taken"
+                                   : "queue: the index has no room: new mail is refused until it has");
+    follower_->tell_room(room);
+  }
+  load_due();
+  turn_end_.schedule();
+}
+
+// What rests and is due comes back into memory, a slice at a time.
+void Manager::load_due() {
+  if (!recovered_) return;
+  if (deliveries_.load_due(os::wall_now())) turn_end_.schedule();
+  for (const std::string& line : ledger_.take_damage()) context_.logger().error("queue: " + line);
 }
 
 void Manager::reload(const config::Settings& settings) {

@@ -32,6 +32,9 @@ class Manager final : public service::Daemon {
   void on_gone(ipc::Peer& peer);
   void end_turn();
   void sync();
+  void hand_over();
+  void on_index_progress();
+  void load_due();
 
   service::Context& context_;
   queue::RealDisk disk_;
@@ -42,7 +45,10 @@ class Manager final : public service::Daemon {
   Control control_;
   os::UniqueFd lock_;
   bool recovered_ = false;
-  event::Timer lock_retry_, tick_;
+  event::Timer lock_retry_, tick_, go_on_;
+  std::optional<event::Watch> index_watch_;
+  unsigned ticks_ = 0;
+  bool had_room_ = true;
   event::TurnEnd turn_end_;
   std::optional<Follower> follower_;
   std::optional<ipc::Server> server_;

@@ -38,12 +38,22 @@ struct Message {
   queue::QueueId id;
   queue::Place place;
   int64_t arrival = 0;      // microseconds since 1970
-  int64_t ready_since = 0;  // when its recipients last went into a lane, microseconds since 1970
+  int64_t ready_since = 0;  // when its recipients last went into a lane, microseconds since 1970; 0 is not yet
   std::string sender;
   std::string envelope_id;
   bool eight_bit = false;
   bool held = false;
   std::vector<RecipientState> recipients;
+
+  // The ledger's. Its state in lib/queue/README.md, "The index": fresh; leaving, when `leaving`; taken, when only
+  // `indexed`.
+  bool indexed = false;    // the index knows it
+  bool leaving = false;    // memory forgets it as soon as the index has it, if nothing touches it before
+  uint64_t put = 0;        // number of the index's change that puts it there; 0 until that is handed over
+  uint32_t placed_in = 0;  // number of the journal file that tells its place; 0 is none
+  // The deliveries': when they look at it again, at the latest; kNoWake when never.
+  int64_t wake = kNoWake;  // microseconds since 1970
+  static constexpr int64_t kNoWake = INT64_MAX;
 
   size_t count(Step step) const {
     size_t n = 0;
@@ -51,6 +61,8 @@ struct Message {
     return n;
   }
   bool is_done() const { return count(Step::kDone) == recipients.size(); }
+  // Since it is in memory. What is ready and in no lane is still to be put into one.
+  bool is_in_lane() const { return ready_since != 0; }
   uint64_t size() const { return place.content_length; }
 };
 

@@ -17,6 +17,12 @@ Destination& Scheduler::destination(const NextHop& hop) {
   return *found;
 }
 
+size_t Scheduler::waiting(const NextHop& hop, Lane lane) const {
+  const auto found = destinations_.find(smtp::to_text(hop));
+  if (found == destinations_.end()) return 0;
+  return (lane == Lane::kFirst ? found->second->first_ : found->second->retry_).size();
+}
+
 // A destination stands in `ready_` at most once, and only while take() would give a task.
 void Scheduler::list(Destination& destination) {
   if (destination.listed_ || destination.in_hand_ >= most_in_hand(destination)) return;

@@ -77,6 +77,8 @@ class Scheduler {
   void ended(Destination& destination, Lane lane, Ended how);
 
   size_t waiting() const { return waiting_; }
+  // Tasks in one of the lanes to this next hop.
+  size_t waiting(const NextHop& hop, Lane lane) const;
   // Forgets destinations that have nothing to do, when there are many: without a relayhost every recipient's domain is
   // one. References to them are void after it, but for the one to `keep`.
   void forget_idle(const Destination* keep);

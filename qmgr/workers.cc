@@ -21,6 +21,8 @@ bool Workers::on_frame(ipc::Peer& peer, ipc::Frame& frame, Time now, event::Mono
           told(worker, message, now);
         else if constexpr (std::same_as<M, ipc::Returned>)
           told(worker, message, now, turn);
+        else if constexpr (std::same_as<M, ipc::ReportStored>)
+          told(worker, message, now);
         else
           told(worker, message);
       });
@@ -44,8 +46,8 @@ void Workers::told(Worker& worker, const ipc::Returned& returned, Time now, even
   if (worker.jobs.erase(returned.job) > 0) deliveries_.returned(returned.job, now);
 }
 
-void Workers::told(Worker& worker, const ipc::ReportStored& stored) {
-  if (worker.jobs.erase(stored.job) > 0) deliveries_.report_stored(stored.job, stored.report);
+void Workers::told(Worker& worker, const ipc::ReportStored& stored, Time now) {
+  if (worker.jobs.erase(stored.job) > 0) deliveries_.report_stored(stored.job, now);
 }
 
 // What it had in hand is lost: nobody knows what came of it, so it is not delivered.

@@ -44,7 +44,7 @@ class Workers {
   void told(Worker& worker, const ipc::Available& available);
   void told(Worker& worker, const ipc::Results& results, Time now);
   void told(Worker& worker, const ipc::Returned& returned, Time now, event::Monotonic turn);
-  void told(Worker& worker, const ipc::ReportStored& stored);
+  void told(Worker& worker, const ipc::ReportStored& stored, Time now);
   bool open_for(Worker& worker, uint32_t segment, uint64_t nonce);
   bool hand_out_delivery(Worker& worker, event::Monotonic turn);
   void cannot_open(const Deliveries::Outgoing& outgoing);

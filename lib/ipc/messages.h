@@ -90,6 +90,12 @@ struct FreeSegment {
   uint32_t segment = 0;
   static constexpr auto fields = std::tuple{&FreeSegment::segment};
 };
+// From qmgr: whether the index takes more mail. Without room new mail is refused with 452 4.3.1.
+struct IndexRoom {
+  static constexpr uint16_t kType = 19;
+  bool has_room = true;
+  static constexpr auto fields = std::tuple{&IndexRoom::has_room};
+};
 
 // ---- between qmgr and its workers (smtp-client, bounce)
 // ---------------------------------------------------------------

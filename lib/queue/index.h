@@ -30,6 +30,14 @@ struct IndexOptions {
   uint64_t ballast = 16 << 20;             // bytes of disk that are given up when there are no others
 };
 
+// How many messages of a domain are wanted, by lane: first attempts, and all others.
+struct DueRoom {
+  size_t first_attempts = 0;
+  size_t others = 0;
+
+  size_t total() const;  // SIZE_MAX when it is more
+};
+
 // Where a round through the domains goes on. As it is made: at the first.
 struct DuePosition {
   bool at_start = true;
@@ -60,11 +68,11 @@ class Index {
   void give_up_ballast();
 
   // What is due, for at most `limit` messages and the domains that are due first, from `position` on, where the next
-  // call goes on. `room` tells how many are wanted of a domain: 0 passes it over. Of one domain, lanes and groups take
-  // turns, and a group's own are the oldest due first. Looks at a bounded number of domains: after a call `position` is
-  // at the start again when there are no more of them.
-  // What was given is given again until it is taken, put or removed.
-  util::Result<void> next_due(int64_t now, size_t limit, const std::function<size_t(const std::string&)>& room,
+  // call goes on. `room` tells how many are wanted of a domain; none: it is passed over. Of one domain, lanes and
+  // groups take turns, and a group's own are the oldest due first. Looks at a bounded number of domains: after a call
+  // `position` is at the start again when there are no more of them. What was given is given again until it is taken,
+  // put or removed.
+  util::Result<void> next_due(int64_t now, size_t limit, const std::function<DueRoom(const std::string&)>& room,
                               DuePosition& position, std::vector<RestingMessage>& out);
   // When the first domain is to be looked at, in seconds; nothing when none waits.
   util::Result<std::optional<int64_t>> next_wake();

@@ -18,36 +18,51 @@ class DueRound {
   DueRound(IndexTransaction& transaction, const IndexTables& tables, uint32_t now, std::vector<RestingMessage>& out)
       : transaction_(transaction), tables_(tables), now_(now), out_(out) {}
 
-  // At most `wanted` of a domain; of each lane the groups from `first_group` on come first.
-  void take(const std::string& domain, size_t wanted, uint8_t first_group) {
+  // At most `wanted` of a domain, and no more than there is room for in the lanes; of each lane the groups from
+  // `first_group` on come first.
+  void take(const std::string& domain, size_t wanted, DueRoom room, uint8_t first_group) {
     IndexCursor cursor(transaction_, tables_.ready);
-    std::vector<std::string> streams = find_streams(cursor, domain, wanted, first_group);
+    wanted = std::min(wanted, room.total());
+    std::vector<Stream> streams = find_streams(cursor, domain, wanted, room, first_group);
     const size_t turn = std::max<size_t>(1, wanted / kTurns);
     while (!streams.empty() && wanted > 0) {
-      for (std::string& stream : streams) {
+      for (Stream& stream : streams) {
+        size_t& room_here = stream.lane == ReadyLane::kFirst ? room.first_attempts : room.others;
         const size_t before = out_.size();
-        if (!take_turn(cursor, stream, std::min(turn, wanted))) stream.clear();
+        stream.more = take_turn(cursor, stream.next, std::min({turn, wanted, room_here}));
         wanted -= out_.size() - before;
+        room_here -= out_.size() - before;
+        stream.more = stream.more && room_here > 0;
       }
-      std::erase(streams, "");
+      std::erase_if(streams, [](const Stream& stream) { return !stream.more; });
     }
   }
 
  private:
+  // The messages of a lane and group that are due.
+  struct Stream {
+    ReadyLane lane{};
+    std::string next;  // the key of the one that comes next
+    bool more = true;
+  };
+
   // The first key of each lane and group of which something is due, a lane's first ones before another's second: a lane
   // that is never empty must not stand before the others. No more of a lane than could be given.
-  std::vector<std::string> find_streams(IndexCursor& cursor, const std::string& domain, size_t most, int first_group) {
-    std::vector<std::pair<size_t, std::string>> ranked;
+  std::vector<Stream> find_streams(IndexCursor& cursor, const std::string& domain, size_t wanted, DueRoom room,
+                                   int first_group) {
+    std::vector<std::pair<size_t, Stream>> ranked;
     for (int number = 0; number < kReadyLanes; ++number) {
       const auto lane = static_cast<ReadyLane>(number);
+      const size_t most = std::min(wanted, lane == ReadyLane::kFirst ? room.first_attempts : room.others);
       std::vector<std::string> found;
       find_groups(cursor, domain, lane, first_group, kReadyGroups, most, found);
       find_groups(cursor, domain, lane, 0, first_group, most, found);
-      for (size_t rank = 0; rank < found.size(); ++rank) ranked.emplace_back(rank, std::move(found[rank]));
+      for (size_t rank = 0; rank < found.size(); ++rank)
+        ranked.emplace_back(rank, Stream{lane, std::move(found[rank])});
     }
     std::ranges::stable_sort(ranked, {}, [](const auto& stream) { return stream.first; });
-    std::vector<std::string> streams;
-    for (auto& [rank, key] : ranked) streams.push_back(std::move(key));
+    std::vector<Stream> streams;
+    for (auto& [rank, stream] : ranked) streams.push_back(std::move(stream));
     return streams;
   }
 
@@ -91,7 +106,9 @@ class DueRound {
 
 }  // namespace
 
-util::Result<void> Index::next_due(int64_t now, size_t limit, const std::function<size_t(const std::string&)>& room,
+size_t DueRoom::total() const { return others > SIZE_MAX - first_attempts ? SIZE_MAX : first_attempts + others; }
+
+util::Result<void> Index::next_due(int64_t now, size_t limit, const std::function<DueRoom(const std::string&)>& room,
                                    DuePosition& position, std::vector<RestingMessage>& out) {
   IndexTransaction transaction(environment_.get(), MDB_RDONLY);
   IndexCursor cursor(transaction, tables_->wake);
@@ -108,8 +125,9 @@ util::Result<void> Index::next_due(int64_t now, size_t limit, const std::functio
       if (transaction.code() != 0) break;
       return {};
     }
-    if (const size_t wanted = std::min(room(wake->domain), full - out.size()); wanted > 0)
-      round.take(wake->domain, wanted, static_cast<uint8_t>(++turn_ * 101));  // 101: an odd step meets every group
+    if (const DueRoom here = room(wake->domain);
+        here.first_attempts > 0 || here.others > 0)  // 101: an odd step meets every group
+      round.take(wake->domain, full - out.size(), here, static_cast<uint8_t>(++turn_ * 101));
     position = {false, std::move(*wake)};
   }
   if (transaction.code() != 0) return index_error("read what is due", transaction.code());

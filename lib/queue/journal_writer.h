@@ -36,6 +36,10 @@ class JournalWriter {
 
   // After a failed write or sync the file's end is not known: only rotate() helps, the other calls repeat the error.
   bool usable() const { return fd_ && !failure_; }
+  // Of the file that counts; 0 before the first rotate().
+  uint32_t number() const { return number_; }
+  // Offset behind all that was appended.
+  uint64_t end() const { return end_ + buffer_.size(); }
   // Bytes of the file without the snapshot at its start: when large, rotate().
   uint64_t growth() const { return end_ + buffer_.size() - snapshot_end_; }
 

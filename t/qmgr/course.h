@@ -58,8 +58,12 @@ struct Course {
     for (const queue::QueueId id : ids) deliveries->admit(*queue.ledger().find(id), now);
   }
 
-  Message* find(queue::QueueId id) { return queue.ledger().find(id); }
-  void act(ipc::Verb verb, queue::QueueId id) { deliveries->act(verb, *find(id), now); }
+  // A copy, good until the next call.
+  const Message* find(queue::QueueId id) {
+    seen = queue.ledger().look(id);
+    return seen ? &*seen : nullptr;
+  }
+  void act(ipc::Verb verb, queue::QueueId id) { deliveries->act(verb, *queue.ledger().load(id), now); }
 
   // The next job's number, 0 when there is none. Its recipients go into `recipients`.
   uint64_t take() {
@@ -85,10 +89,16 @@ struct Course {
                                     .text = "said so"});
     deliveries->answered(results, now);
   }
-  // Wakes what is due after some time.
+  // Lets what waits go to rest, and wakes what is due after some time.
   void pass(seconds time) {
+    queue.settle_index();
     now += time;
     deliveries->wake(now);
+    load_due();
+  }
+  void load_due() {
+    while (deliveries->load_due(now))
+      while (queue.ledger().is_loading()) queue.wait_for_index();
   }
   std::string logged() {
     logger.flush();
@@ -107,6 +117,7 @@ struct Course {
   Time now = kStart;
   std::vector<uint32_t> recipients;
   uint64_t number = 0;
+  std::optional<Message> seen;
 };
 
 }  // namespace hikyaku::qmgr

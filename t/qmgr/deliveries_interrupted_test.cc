@@ -237,7 +237,7 @@ TEST_CASE("whatever workers, operators and restarts do, every message ends, and 
           f.deliveries->returned(outgoing->number, f.now);
         } else {
           for (const uint32_t index : outgoing->job->recipients) settled[outgoing->message->id.value].insert(index);
-          f.deliveries->report_stored(outgoing->number, queue::QueueId{1});
+          f.deliveries->report_stored(outgoing->number, f.now);
         }
       }
     } else if (what < 92 && !ids.empty()) {
@@ -267,7 +267,7 @@ TEST_CASE("whatever workers, operators and restarts do, every message ends, and 
     }
     while (const auto outgoing = f.deliveries->next_report()) {
       for (const uint32_t index : outgoing->job->recipients) settled[outgoing->message->id.value].insert(index);
-      f.deliveries->report_stored(outgoing->number, queue::QueueId{1});
+      f.deliveries->report_stored(outgoing->number, f.now);
     }
     f.pass(seconds{20});
   }

@@ -81,7 +81,7 @@ TEST_CASE("recipients of one transaction go their own ways") {
   const uint64_t report = f.take_report();
   REQUIRE(report != 0);
   CHECK(f.recipients == std::vector<uint32_t>{2});
-  f.deliveries->report_stored(report, queue::QueueId{1});
+  f.deliveries->report_stored(report, f.now);
   CHECK(f.find(id)->recipients[2].step == Step::kDone);
   f.pass(seconds{100});
   f.answer(f.take(), id, {Outcome::kSent});
@@ -121,7 +121,7 @@ TEST_CASE("when the retry period is over the message is given up, and its sender
   const uint64_t report = f.take_report();
   REQUIRE(report != 0);
   CHECK(f.find(id)->count(Step::kReporting) == 1);
-  f.deliveries->report_stored(report, queue::QueueId{1});
+  f.deliveries->report_stored(report, f.now);
   CHECK(f.find(id) == nullptr);
 }
 
@@ -166,12 +166,12 @@ TEST_CASE("a report that could not be made is made again, and one that was lost 
   f.deliveries->returned(first, f.now);
   const uint64_t second = f.take_report();
   CHECK((second != 0 && second != first));
-  f.deliveries->report_stored(first, queue::QueueId{1});  // an answer to a job that ended long ago
+  f.deliveries->report_stored(first, f.now);  // an answer to a job that ended long ago
   CHECK(f.find(id) != nullptr);
   f.restart();
   const uint64_t third = f.take_report();
   REQUIRE(third != 0);
-  f.deliveries->report_stored(third, queue::QueueId{1});
+  f.deliveries->report_stored(third, f.now);
   CHECK(f.find(id) == nullptr);
   f.restart();
   CHECK(f.take_report() == 0);

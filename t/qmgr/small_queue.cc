@@ -1,6 +1,7 @@
 // A small queue.
 #include "t/qmgr/small_queue.h"
 
+#include <poll.h>
 #include <sys/stat.h>
 #include <catch2/catch.hpp>
 
@@ -16,6 +17,8 @@ T must(util::Result<T> result) {
 void must(const util::Result<void>& result) {
   if (!result) FAIL(result.error().text);
 }
+
+constexpr queue::IndexOptions kSmallIndex{.map_size = 64 << 20, .ballast = 64 << 10};
 
 queue::LogOptions small_segments() {
   queue::LogOptions options;
@@ -38,13 +41,14 @@ queue::Envelope envelope(size_t recipients, const std::string& sender) {
 SmallQueue::SmallQueue() {
   REQUIRE(::mkdir(log_folder().c_str(), 0700) == 0);
   REQUIRE(::mkdir(journal_folder().c_str(), 0700) == 0);
+  REQUIRE(::mkdir(index_folder().c_str(), 0700) == 0);
   writer_.emplace(must(queue::LogWriter::open(disk_, log_folder(), small_segments())));
   open();
 }
 
 void SmallQueue::open() {
   reader_ = std::make_unique<queue::LogReader>(disk_, log_folder());
-  ledger_ = std::make_unique<Ledger>(disk_, journal_folder(), *reader_);
+  ledger_ = std::make_unique<Ledger>(disk_, LedgerFolders{journal_folder(), index_folder(), kSmallIndex}, *reader_);
   must(ledger_->recover());
   for (std::string& line : ledger_->take_damage()) damage_.push_back(std::move(line));
   position_ = ledger_->checkpoint();
@@ -80,6 +84,18 @@ Message& SmallQueue::add(const queue::Envelope& what, size_t size) {
   follow();
   ledger_->followed(position_);
   return *ledger_->find(id);
+}
+
+void SmallQueue::settle_index() {
+  must(ledger_->sync());
+  ledger_->hand_over();
+  while (ledger_->leaving() > 0) wait_for_index();
+}
+
+void SmallQueue::wait_for_index() {
+  ::pollfd progress{.fd = ledger_->index_fd(), .events = POLLIN, .revents = 0};
+  REQUIRE(::poll(&progress, 1, 10'000) == 1);
+  must(ledger_->index_progress());
 }
 
 void SmallQueue::restart() {

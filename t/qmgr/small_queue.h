@@ -29,6 +29,11 @@ class SmallQueue {
   // Gives the ledger what it has not seen of the log, as qmgr's follower does, and returns what was new.
   std::vector<queue::QueueId> follow();
 
+  // Syncs, hands over to the index, and waits until memory has forgotten what rests.
+  void settle_index();
+  // Until the index's thread got on.
+  void wait_for_index();
+
   // A process that was killed: what was written stays. The next one recovers.
   void restart();
   // Power loss: what was not synced is gone.
@@ -41,6 +46,7 @@ class SmallQueue {
   queue::LogWriter& writer() { return *writer_; }
   std::string log_folder() const { return folder_.path() + "/log"; }
   std::string journal_folder() const { return folder_.path() + "/journal"; }
+  std::string index_folder() const { return folder_.path() + "/index"; }
 
  private:
   void open();

@@ -39,7 +39,9 @@ struct Fixture {
   bool ask(RemoteEnd& command, const M& message) {
     std::string storage;
     ipc::Frame frame = frame_of(message, storage);
-    return control.on_frame(command.peer, frame, kNow);
+    const bool understood = control.on_frame(command.peer, frame);
+    while (control.work(kNow)) continue;
+    return understood;
   }
   ipc::Results results(const ipc::Deliver& job, ipc::Outcome outcome) {
     ipc::Results made{.number = ++number, .job = job.job, .id = job.id, .recipients = {}};

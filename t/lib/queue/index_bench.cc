@@ -101,13 +101,21 @@ TEST_CASE("what the index costs", "[.bench]") {
   position = {};
   const Stopwatch watch;
   REQUIRE(index.next_due(
-      2'000'000, 1000, [](const std::string&) { return 20; }, position, due));
+      2'000'000, 1000,
+      [](const std::string&) {
+        return DueRoom{20, 20};
+      },
+      position, due));
   watch.print("next_due: 1,000 of 50 domains", due.size());
   due.clear();
   position = {};
   const Stopwatch wide;
   REQUIRE(index.next_due(
-      2'000'000, 1000, [](const std::string&) { return 1; }, position, due));
+      2'000'000, 1000,
+      [](const std::string&) {
+        return DueRoom{1, 1};
+      },
+      position, due));
   wide.print("next_due: 1,000 of 1,000 domains", due.size());
 
   const Stopwatch scan;

@@ -45,7 +45,7 @@ void change(Index& index, Changes... changes) {
   if (!applied) FAIL(applied.error().text);
 }
 
-inline size_t any_number(const std::string&) { return SIZE_MAX; }
+inline DueRoom any_number(const std::string&) { return {SIZE_MAX, SIZE_MAX}; }
 
 inline std::vector<uint64_t> ids(const std::vector<RestingMessage>& messages) {
   std::vector<uint64_t> found;

@@ -193,6 +193,34 @@ TEST_CASE("a message for two domains is given once, and is due when the first of
   check_whole(*index);
 }
 
+TEST_CASE("a lane gives no more than it has room for, and leaves the other lane's room alone") {
+  TemporaryFolder folder;
+  RealDisk disk;
+  auto index = open_index(disk, folder);
+  std::vector<IndexChange> changes;
+  for (uint64_t id = 1; id <= 100; ++id) {
+    PutMessage put{resting(id, "example.com", 100, static_cast<uint8_t>(id % 3))};
+    if (id > 50) put.message.common.attempts = 0;
+    changes.push_back(std::move(put));
+  }
+  REQUIRE(index->apply(changes));
+  struct Row {
+    DueRoom room;
+    size_t first_attempts, others;
+  };
+  for (const Row& row :
+       {Row{{10, 20}, 10, 20}, Row{{0, 7}, 0, 7}, Row{{70, 0}, 50, 0}, Row{{SIZE_MAX, SIZE_MAX}, 50, 50}}) {
+    std::vector<RestingMessage> due;
+    DuePosition position;
+    REQUIRE(index->next_due(
+        100, 1000, [&](const std::string&) { return row.room; }, position, due));
+    const auto tried = static_cast<size_t>(
+        std::ranges::count_if(due, [](const RestingMessage& message) { return message.common.attempts > 0; }));
+    CHECK(due.size() - tried == row.first_attempts);
+    CHECK(tried == row.others);
+  }
+}
+
 TEST_CASE("a domain gives no more than there is room for, and a round goes on where it stopped") {
   TemporaryFolder folder;
   RealDisk disk;
@@ -201,7 +229,7 @@ TEST_CASE("a domain gives no more than there is room for, and a round goes on wh
   for (uint64_t id = 0; id < 3000; ++id)
     changes.push_back(PutMessage{resting(id + 1, "d" + std::to_string(id % 1500) + ".example", 100)});
   REQUIRE(index->apply(changes));
-  const auto one = [](const std::string& domain) { return domain == "d3.example" ? size_t{0} : size_t{1}; };
+  const auto one = [](const std::string& domain) { return domain == "d3.example" ? DueRoom{} : DueRoom{1, 1}; };
   std::vector<RestingMessage> due;
   DuePosition position;
   int calls = 0;
@@ -302,7 +330,7 @@ TEST_CASE("200,000 messages to one sleeping domain stand before nobody's mail") 
   size_t asked = 0;
   std::vector<RestingMessage> due;
   DuePosition position;
-  const auto count = [&](const std::string&) { return ++asked, SIZE_MAX; };
+  const auto count = [&](const std::string&) { return ++asked, DueRoom{SIZE_MAX, SIZE_MAX}; };
   REQUIRE(index->next_due(1000, 1000, count, position, due));
   CHECK(due.size() == 1000);
   CHECK(asked == 1000);
@@ -310,7 +338,7 @@ TEST_CASE("200,000 messages to one sleeping domain stand before nobody's mail") 
   // Awake, it is one domain among the others.
   REQUIRE(index->apply(std::vector<IndexChange>{BlockDomain{"dead.example", 0}}));
   due.clear();
-  const auto few = [](const std::string&) { return size_t{10}; };
+  const auto few = [](const std::string&) { return DueRoom{10, 10}; };
   position = {};
   REQUIRE(index->next_due(1000, 2000, few, position, due));
   CHECK(std::ranges::count(due, "dead.example", [](const auto& m) { return m.common.domain; }) == 10);

@@ -1,0 +1,178 @@
+// The ledger's start: what the index, the journal and the log say together (lib/queue/README.md, "Start").
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "qmgr/ledger.h"
+#include "qmgr/rest.h"
+#include "queue/journal_reader.h"
+#include "queue/record_reader.h"
+
+namespace hikyaku::qmgr {
+
+namespace {
+
+constexpr size_t kTakenAtOnce = 1000;
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+}  // namespace
+
+util::Result<void> Ledger::recover() {
+  if (auto opened = open_index(); !opened) return opened;
+  if (auto replayed =
+          queue::replay_journal(disk_, folders_.journal, [this](const queue::JournalRecord& r) { hear(r); });
+      !replayed)
+    return replayed;
+  if (auto completed = recover_completed(); !completed) return completed;
+  for (const auto& [id, told] : told_)
+    if (auto recovered = recover_told(queue::QueueId{id}, told); !recovered) return recovered;
+  return recover_taken();
+}
+
+// What a predecessor committed is made durable before anything is built on it.
+util::Result<void> Ledger::open_index() {
+  auto opened = queue::Index::open(disk_, folders_.index, folders_.index_options);
+  if (!opened) return std::unexpected(opened.error());
+  index_ = std::move(*opened);
+  if (auto synced = index_->sync(); !synced) return synced;
+  writer_.emplace(*index_);
+  return {};
+}
+
+void Ledger::hear(const queue::JournalRecord& record) {
+  std::visit(Overloaded{[&](const queue::Checkpoint& checkpoint) { checkpoint_ = checkpoint.position; },
+                        [&](const queue::Completed& completed) {
+                          told_.erase(completed.id.value);
+                          completed_.insert(completed.id.value);
+                        },
+                        [&](const queue::Moved& moved) { told_[moved.id.value].place = moved.place; },
+                        [&](const auto& other) { told_[other.id.value].records.push_back(other); }},
+             record);
+}
+
+// Their removal from the index may not have been committed.
+util::Result<void> Ledger::recover_completed() {
+  const auto resting = index_->messages();
+  if (!resting) return std::unexpected(resting.error());
+  if (*resting == 0) return {};
+  for (const uint64_t value : completed_) {
+    const queue::QueueId id{value};
+    const auto found = index_->find(id);
+    if (!found) return std::unexpected(found.error());
+    if (!*found) continue;
+    gone_.insert(value);
+    to_remove_.push_back(id);
+  }
+  return {};
+}
+
+// A message that the journal names. Usually it tells how the message came to rest, and says what the index says.
+util::Result<void> Ledger::recover_told(queue::QueueId id, const Told& told) {
+  const auto resting = index_->find(id);
+  if (!resting) return std::unexpected(resting.error());
+  if (!*resting) return told.place ? bring_back(id, *told.place) : util::Result<void>{};
+  Message message = from_resting(**resting);
+  if (told.place) message.place = *told.place;
+  for (const queue::JournalRecord& record : told.records) apply(message, record);
+  const queue::RestingMessage now = as_kept(to_resting(message));
+  if (now == **resting) return {};
+  const auto taken = take(now);
+  return taken ? util::Result<void>{} : std::unexpected(taken.error());
+}
+
+// Those that were in a predecessor's memory, and of which the journal has no news.
+util::Result<void> Ledger::recover_taken() {
+  queue::QueueId from{0};
+  for (std::vector<queue::QueueId> ids;; from = queue::QueueId{ids.back().value + 1}) {
+    ids.clear();
+    if (auto listed = index_->list_taken(from, kTakenAtOnce, ids); !listed) return listed;
+    if (ids.empty()) return {};
+    for (const queue::QueueId id : ids) {
+      if (find(id) != nullptr || gone_.contains(id.value)) continue;
+      const auto resting = index_->find(id);
+      if (!resting) return std::unexpected(resting.error());
+      if (!*resting) continue;
+      if (const auto taken = take(**resting); !taken) return std::unexpected(taken.error());
+    }
+  }
+}
+
+// A message before the checkpoint that the index does not know: its envelope is read again from its place.
+util::Result<void> Ledger::bring_back(queue::QueueId id, const queue::Place& place) {
+  auto head = read_head(id, place);
+  if (head) {
+    arrive(id, place, std::move(head->envelope));
+    return {};
+  }
+  if (!head.error().permanent) return std::unexpected(head.error());
+  tell_unreadable(id, place, head.error());
+  // Its segment is kept for whoever can still save something: also by the next qmgr.
+  ++segments_[place.segment].alive;
+  unreadable_.push_back({id, place});
+  return {};
+}
+
+void Ledger::apply(Message& message, const queue::JournalRecord& record) {
+  const auto recipient = [&](uint32_t index) {
+    return index < message.recipients.size() ? &message.recipients[index] : nullptr;
+  };
+  std::visit(Overloaded{[&](const queue::RecipientDone& done) {
+                          RecipientState* state = recipient(done.recipient);
+                          if (state == nullptr) return;
+                          const bool failed =
+                              done.outcome == queue::Outcome::kFailed || done.outcome == queue::Outcome::kExpired;
+                          state->step = failed ? Step::kReportDue : Step::kDone;
+                          state->expired = done.outcome == queue::Outcome::kExpired;
+                          state->status = done.enhanced_code;
+                          state->reply = done.reply;
+                          state->remote_mta = done.remote_mta;
+                        },
+                        [&](const queue::Deferred& deferred) {
+                          std::vector<uint32_t> indices = deferred.recipients;
+                          if (indices.empty()) {  // all that are not done
+                            indices.resize(message.recipients.size());
+                            std::iota(indices.begin(), indices.end(), 0u);
+                          }
+                          for (const uint32_t index : indices) {
+                            RecipientState* state = recipient(index);
+                            if (state == nullptr || state->step == Step::kDone) continue;
+                            state->step = Step::kWaiting;
+                            state->attempts = deferred.attempts;
+                            state->next_attempt = deferred.next_attempt;
+                            state->status = deferred.enhanced_code;
+                            state->reply = deferred.reply;
+                          }
+                        },
+                        [&](const queue::Held& held) { message.held = held.held; },
+                        [&](const queue::BounceSent& sent) {
+                          for (const uint32_t index : sent.recipients)
+                            if (RecipientState* state = recipient(index)) state->step = Step::kDone;
+                        },
+                        [](const auto&) {}},
+             record);
+}
+
+util::Result<void> Ledger::recovered(queue::LogPosition read_up_to) {
+  recovering_ = false;
+  told_.clear();
+  completed_.clear();
+  followed_ = read_up_to;
+  auto existing = log_.segments();
+  if (!existing) return std::unexpected(existing.error());
+  for (const uint32_t number : *existing) segments_[number];  // also those in which nothing is alive: they can go
+  const auto resting = index_->segments();
+  if (!resting) return std::unexpected(resting.error());
+  for (const queue::Index::Segment& segment : *resting) segments_[segment.number].alive += segment.row.messages;
+  for (const queue::QueueId id : to_remove_) {
+    const auto gone = index_->find(id);
+    if (gone && *gone) --segments_[(*gone)->place.segment].alive;
+  }
+  return rotate();
+}
+
+}  // namespace hikyaku::qmgr

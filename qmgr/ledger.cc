@@ -117,7 +117,10 @@ void Ledger::apply(Message& message, const queue::JournalRecord& record) {
                             state->reply = deferred.reply;
                           }
                         },
-                        [&](const queue::Held& held) { message.held = held.held; },
+                        [&](const queue::Held& held) {
+                          message.held = held.held;
+                          message.hold_reason = held.reason;
+                        },
                         [&](const queue::BounceSent& sent) {
                           for (const uint32_t index : sent.recipients)
                             if (RecipientState* state = recipient(index)) state->step = Step::kDone;
@@ -201,10 +204,11 @@ void Ledger::reported(Message& message, uint32_t index) {
   if (!message.is_done()) append(queue::BounceSent{message.id, {index}});
 }
 
-void Ledger::hold(Message& message, bool held) {
+void Ledger::hold(Message& message, bool held, std::string reason) {
   if (message.held == held) return;
   message.held = held;
-  append(queue::Held{message.id, held, ""});
+  message.hold_reason = std::move(reason);
+  append(queue::Held{message.id, held, message.hold_reason});
 }
 
 void Ledger::complete(Message& message) {
@@ -226,7 +230,7 @@ util::Result<void> Ledger::sync() {
 
 void Ledger::describe(const Message& message, std::vector<queue::JournalRecord>& out) const {
   out.push_back(queue::Moved{message.id, message.place});
-  if (message.held) out.push_back(queue::Held{message.id, true, ""});
+  if (message.held) out.push_back(queue::Held{message.id, true, message.hold_reason});
   for (uint32_t index = 0; index < message.recipients.size(); ++index) {
     const RecipientState& state = message.recipients[index];
     const auto done = [&](queue::Outcome outcome) {

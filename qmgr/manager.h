@@ -42,7 +42,7 @@ class Manager final : public service::Daemon {
   Control control_;
   os::UniqueFd lock_;
   bool recovered_ = false;
-  event::Timer lock_retry_, tick_;
+  event::Timer lock_retry_, tick_, look_;
   event::TurnEnd turn_end_;
   std::optional<Follower> follower_;
   std::optional<ipc::Server> server_;

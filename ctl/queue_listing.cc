@@ -41,13 +41,15 @@ std::string Listing::entry(const ipc::QueueEntry& entry) {
   bytes_ += entry.size;
   out += fmt::format("{:<12} {:>7} {:<20} {}\n", queue::to_text(entry.id) + mark_of(entry.queue_name), entry.size,
                      show_time_(entry.arrival), harmless(shown_sender(entry.sender)));
-  if (!entry.hold_reason.empty()) out += fmt::format("{:12} held: {}\n", "", harmless(entry.hold_reason));
+  const auto add_reason = [&](const std::string& reason) {
+    out += fmt::format("{:>{}}({})\n", "", kReasonEnds - std::min(reason.size(), kReasonEnds), reason);
+  };
+  if (!entry.hold_reason.empty()) add_reason("held: " + harmless(entry.hold_reason));
   std::string last_reason;
   for (const auto& recipient : entry.recipients) {
     // A reason that several share is told once, before the first of them.
     const std::string reason = harmless(recipient.delay_reason);
-    if (!reason.empty() && reason != last_reason)
-      out += fmt::format("{:>{}}({})\n", "", kReasonEnds - std::min(reason.size(), kReasonEnds), reason);
+    if (!reason.empty() && reason != last_reason) add_reason(reason);
     last_reason = reason;
     out += fmt::format("{:42}{}\n", "", harmless(recipient.address));
   }

@@ -111,7 +111,7 @@ TEST_CASE("a suspect has a worker for itself where there are two, and the other 
   RemoteEnd dying(f.loop, ipc::Role::kSmtpClient), busy(f.loop, ipc::Role::kSmtpClient),
       other(f.loop, ipc::Role::kSmtpClient);
   const auto suspect = f.admit();
-  REQUIRE(f.tell(dying, ipc::Available{10, {}}));
+  REQUIRE(f.tell(dying, ipc::Available{1, {}}));
   f.workers.hand_out(f.turn);
   REQUIRE(f.tell(busy, ipc::Available{1, {}}));
   REQUIRE(f.tell(other, ipc::Available{10, {}}));

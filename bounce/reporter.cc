@@ -24,25 +24,34 @@ Reporter::Reporter(service::Context& context, Config config)
     : context_(context),
       config_(std::move(config)),
       again_(context.loop(), [this] { submit_waiting(); }),
-      qmgr_(context.loop(), kQmgrSocket, ipc::hello_of(ipc::Role::kBounce),
+      qmgr_(context.loop(), kQmgrSocket, hello_,
             {.up = [this](ipc::Channel& channel) { qmgr_up(channel); },
              .frame = [this](ipc::Channel&, ipc::Frame& frame) { return on_qmgr_frame(frame); },
              .down = [this](const std::string&) { qmgr_down(); }}),
-      cleanup_(context.loop(), kCleanupSocket, ipc::hello_of(ipc::Role::kBounce),
+      cleanup_(context.loop(), kCleanupSocket, hello_,
                {.up = [this](ipc::Channel&) { submit_waiting(); },
                 .frame = [this](ipc::Channel&, ipc::Frame& frame) { return on_cleanup_frame(frame); },
                 .down = [this](const std::string&) { cleanup_down(); }}) {}
 
 // ---- qmgr --------------------------------------------------------------------------------------------------------
 
-void Reporter::qmgr_up(ipc::Channel& channel) { channel.send(ipc::Available{draining_ ? 0 : kSlots, {}}); }
+// What cleanup has, and what it stored without the word reaching a journal, is named first: it is not asked for again.
+void Reporter::qmgr_up(ipc::Channel& channel) {
+  ipc::Available available;
+  available.slots = draining_ ? 0 : kSlots;
+  available.in_hand = held_.subjects();
+  for (const auto& [number, job] : jobs_) {
+    ipc::InHand& entry = available.in_hand.emplace_back(ipc::InHand{job->ask.id, {}, job->ask.job});
+    for (const ipc::FailedRecipient& failed : job->ask.recipients) entry.recipients.push_back(failed.index);
+  }
+  channel.send(available);
+  held_.each([&](const ipc::ReportStored& stored) { channel.send(stored); });
+}
 
-// The next qmgr asks again for every report that is due. What cleanup already has may be stored, so that is kept, and
-// is the answer to the new question.
+// The next qmgr asks again for what has not begun. What cleanup already has may be stored, so that is kept.
 void Reporter::qmgr_down() {
   context_.logger().warning("connection to qmgr lost");
   std::erase_if(jobs_, [](const auto& each) { return !each.second->submitted; });
-  for (auto& [number, job] : jobs_) job->of_former_qmgr = true;
   finish_if_done();
 }
 
@@ -54,30 +63,33 @@ bool Reporter::on_qmgr_frame(ipc::Frame& frame) {
     segments_[open.segment] = {open.nonce, std::move(frame.descriptors.front())};
     return true;
   }
-  return ipc::dispatch<ipc::CloseSegment>(frame,
-                                          [this](const ipc::CloseSegment& closed) { segments_.erase(closed.segment); });
+  bool accepted = true;
+  return ipc::dispatch<ipc::CloseSegment, ipc::Recorded>(frame,
+                                                         [&]<class Message>(const Message& message) {
+                                                           if constexpr (std::same_as<Message, ipc::CloseSegment>)
+                                                             segments_.erase(message.segment);
+                                                           else
+                                                             accepted = on_recorded(message);
+                                                         }) &&
+         accepted;
+}
+
+bool Reporter::on_recorded(const ipc::Recorded& recorded) {
+  if (!held_.recorded(recorded.number)) return false;
+  finish_if_done();
+  return true;
 }
 
 bool Reporter::on_make_report(const ipc::Frame& frame) {
   auto job = std::make_unique<Job>();
   job->frame = frame.payload;
   if (!ipc::decode_all(job->frame, job->ask) || job->ask.recipients.empty()) return false;
-  job->subject = subject_of(job->ask);
   if (draining_) {
     give_back(*job, "draining");
   } else if (job->ask.sender.empty()) {
     // RFC 5321 section 6.1: qmgr knows; but a report on a report could go round for ever.
     give_back(*job, "the null sender gets no reports");
-  } else if (const auto report = stored_.find(job->subject)) {
-    answer_stored(*job, *report);
   } else {
-    const auto same =
-        std::ranges::find_if(jobs_, [&](const auto& each) { return each.second->subject == job->subject; });
-    if (same != jobs_.end()) {
-      job->submitted = same->second->submitted;
-      same->second = std::move(job);
-      return true;
-    }
     const uint64_t number = ++last_number_;
     Job& added = *(jobs_[number] = std::move(job));
     if (!submit(number, added) && !again_.armed()) again_.set(kPause);
@@ -130,8 +142,7 @@ void Reporter::told(const ipc::Stored& stored) {
   const std::unique_ptr<Job> job = std::move(found->second);
   jobs_.erase(found);
   context_.logger().record(log::ReportMade{job->ask.id, stored.id});
-  stored_.add(job->subject, stored.id);
-  answer_stored(*job, stored.id);
+  tell_stored(*job, stored.id);
   finish_if_done();
 }
 
@@ -159,14 +170,15 @@ void Reporter::cleanup_down() {
 
 // ---- answers -----------------------------------------------------------------------------------------------------
 
-void Reporter::answer_stored(const Job& job, queue::QueueId report) {
-  ipc::Channel* channel = qmgr_.channel();
-  if (channel != nullptr && !job.of_former_qmgr) channel->send(ipc::ReportStored{job.ask.job, job.ask.id, report});
+void Reporter::tell_stored(const Job& job, queue::QueueId report) {
+  ipc::ReportStored stored{.job = job.ask.job, .id = job.ask.id, .report = report, .recipients = {}};
+  for (const ipc::FailedRecipient& failed : job.ask.recipients) stored.recipients.push_back(failed.index);
+  held_.add(stored);
+  if (ipc::Channel* channel = qmgr_.channel()) channel->send(stored);
 }
 
 void Reporter::give_back(const Job& job, std::string_view reason) {
-  ipc::Channel* channel = qmgr_.channel();
-  if (channel != nullptr && !job.of_former_qmgr) channel->send(ipc::Returned{job.ask.job, job.ask.id, reason});
+  if (ipc::Channel* channel = qmgr_.channel()) channel->send(ipc::Returned{job.ask.job, job.ask.id, reason});
 }
 
 void Reporter::drain(event::Duration) { stop_taking(); }
@@ -181,7 +193,9 @@ void Reporter::stop_taking() {
 }
 
 void Reporter::finish_if_done() {
-  if (draining_ && jobs_.empty()) context_.finish();
+  if (!draining_ || !jobs_.empty() || !held_.empty()) return;
+  presence_.leave();
+  context_.finish();
 }
 
 }  // namespace hikyaku::bounce

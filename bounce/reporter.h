@@ -7,9 +7,10 @@
 #include <unordered_map>
 
 #include "bounce/config.h"
-#include "bounce/stored_reports.h"
 #include "bounce/submission.h"
+#include "ipc/held_answers.h"
 #include "ipc/peer.h"
+#include "ipc/presence.h"
 #include "os/unique_fd.h"
 #include "service/service.h"
 
@@ -23,12 +24,10 @@ class Reporter final : public service::Daemon {
 
  private:
   void stop_taking();
-  // A report that is wanted, until qmgr is told that it is stored.
+  // A report that is wanted, until it is stored.
   struct Job {
     std::string frame;  // a copy of qmgr's, into which the views of `ask` point
     ipc::MakeReport ask;
-    Subject subject;
-    bool of_former_qmgr = false;
     bool submitted = false;  // cleanup has it and has not answered yet
   };
 
@@ -36,6 +35,7 @@ class Reporter final : public service::Daemon {
   void qmgr_down();
   bool on_qmgr_frame(ipc::Frame& frame);
   bool on_make_report(const ipc::Frame& frame);
+  bool on_recorded(const ipc::Recorded& recorded);
   bool on_cleanup_frame(ipc::Frame& frame);
   void cleanup_down();
 
@@ -45,19 +45,21 @@ class Reporter final : public service::Daemon {
   bool submit(uint64_t number, Job& job);
   void submit_waiting();
   util::Result<Original> original_of(const ipc::MakeReport& ask);
-  void answer_stored(const Job& job, queue::QueueId report);
+  void tell_stored(const Job& job, queue::QueueId report);
   void give_back(const Job& job, std::string_view reason);
   void finish_if_done();
 
   service::Context& context_;
   const Config config_;
+  const ipc::Hello hello_ = ipc::hello_of(ipc::Role::kBounce);
+  ipc::Presence presence_{ipc::kWorkersFolder, ipc::name_of(hello_)};
   struct Segment {
     uint64_t nonce = 0;
     os::UniqueFd fd;
   };
   std::unordered_map<uint32_t, Segment> segments_;
   std::unordered_map<uint64_t, std::unique_ptr<Job>> jobs_;  // by the number of the request to cleanup
-  StoredReports stored_;
+  ipc::HeldAnswers<ipc::ReportStored> held_;
   uint64_t last_number_ = 0;
   bool draining_ = false;
   event::Timer again_;

@@ -41,12 +41,15 @@ std::string Listing::entry(const ipc::QueueEntry& entry) {
   bytes_ += entry.size;
   out += fmt::format("{:<12} {:>7} {:<20} {}\n", queue::to_text(entry.id) + mark_of(entry.queue_name), entry.size,
                      show_time_(entry.arrival), harmless(shown_sender(entry.sender)));
+  const auto add_reason = [&](const std::string& reason) {
+    out += fmt::format("{:>{}}({})\n", "", kReasonEnds - std::min(reason.size(), kReasonEnds), reason);
+  };
+  if (!entry.hold_reason.empty()) add_reason("held: " + harmless(entry.hold_reason));
   std::string last_reason;
   for (const auto& recipient : entry.recipients) {
     // A reason that several share is told once, before the first of them.
     const std::string reason = harmless(recipient.delay_reason);
-    if (!reason.empty() && reason != last_reason)
-      out += fmt::format("{:>{}}({})\n", "", kReasonEnds - std::min(reason.size(), kReasonEnds), reason);
+    if (!reason.empty() && reason != last_reason) add_reason(reason);
     last_reason = reason;
     out += fmt::format("{:42}{}\n", "", harmless(recipient.address));
   }
@@ -65,10 +68,11 @@ std::string json_line(const ipc::QueueEntry& entry) {
     if (!recipient.delay_reason.empty()) one["delay_reason"] = recipient.delay_reason;
     recipients.push_back(std::move(one));
   }
-  const nlohmann::ordered_json line{
+  nlohmann::ordered_json line{
       {"queue_name", entry.queue_name}, {"queue_id", queue::to_text(entry.id)}, {"arrival_time", entry.arrival},
       {"message_size", entry.size},     {"sender", shown_sender(entry.sender)}, {"recipients", std::move(recipients)},
       {"attempts", entry.attempts},     {"next_attempt", entry.next_attempt},   {"expires", entry.expires}};
+  if (!entry.hold_reason.empty()) line["hold_reason"] = entry.hold_reason;
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -89,6 +93,7 @@ std::string envelope_text(const ipc::QueueEntry& entry, const queue::Envelope& e
   attribute("envelope_id", envelope.envelope_id);
   attribute("ret_flags", envelope.return_content);
   attribute("original_sender", envelope.original_sender);
+  attribute("hold_reason", entry.hold_reason);
   attribute("encoding", envelope.eight_bit ? "8bit" : "");
   out += fmt::format("sender: {}\n", harmless(envelope.sender));
   for (const auto& recipient : envelope.recipients) {

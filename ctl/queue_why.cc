@@ -30,7 +30,8 @@ std::string gate_text(const Why& why, int64_t now, const ShowTime& show_time) {
   const ipc::QueueEntry& entry = why.entry;
   switch (why.gate()) {
     case Gate::kRelease:
-      return "on hold: waits for `hikyaku queue release " + queue::to_text(entry.id) + "`" +
+      return "on hold" + (entry.hold_reason.empty() ? "" : " (" + util::escape_for_log(entry.hold_reason) + ")") +
+             ": waits for `hikyaku queue release " + queue::to_text(entry.id) + "`" +
              (why.on_the_wire ? ", but is still being delivered right now" : "");
     case Gate::kDelivery:
       return "being delivered right now: waits for the next hop's answer";

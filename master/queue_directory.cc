@@ -45,7 +45,8 @@ void enter_queue_directory(const std::string& path, const Owner& owner) {
   if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) refuse(shown, errno);
   if (::chdir(path.c_str()) != 0) refuse(shown, errno);
   if (::access(".", W_OK | X_OK) != 0) refuse(shown, errno);
-  for (const char* name : {"log", "journal", "index", "private"}) make_folder(path, name, 0700, owner.uid, owner.gid);
+  for (const char* name : {"log", "journal", "index", "workers", "private"})
+    make_folder(path, name, 0700, owner.uid, owner.gid);
   // Master's alone: what it writes there as root, the daemons' user must not be able to redirect.
   make_folder(path, "pid", 0755, ::geteuid(), ::getegid());
 }

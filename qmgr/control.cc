@@ -94,6 +94,7 @@ ipc::QueueEntry Control::describe(const Message& message) const {
                         .arrival = message.arrival / 1000000,
                         .size = message.size(),
                         .sender = message.sender,
+                        .hold_reason = message.hold_reason,
                         .recipients = {}};
   entry.expires = entry.arrival + deliveries_.config().retry.period.count();
   for (const RecipientState& state : message.recipients) {

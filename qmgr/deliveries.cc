@@ -107,6 +107,7 @@ void Deliveries::make_ready(Message& message, const std::vector<uint32_t>& recip
     else
       tasks.push_back({destination, Task{message.id, {index}, lane}});
   }
+  if (message.deaths > 0 && !tasks.empty()) return suspects_[kDelivery].add(message.id);
   for (auto& [destination, task] : tasks) scheduler_.add(*destination, std::move(task));
 }
 
@@ -182,10 +183,12 @@ void Deliveries::make_due_ready(Message& message, Time now) {
 std::optional<Deliveries::Outgoing> Deliveries::next_delivery() {
   while (auto pick = scheduler_.next()) {
     Message* message = ledger_.find(pick->task.id);
-    // Since the task was made the message may have been deleted or held, or been found in a worker's hand.
+    // Since the task was made the message may have been deleted or held, or been found in a worker's hand; or a worker
+    // died with others of its recipients, and they all wait for their trial.
     if (message != nullptr)
-      std::erase_if(pick->task.recipients,
-                    [&](uint32_t index) { return message->held || message->recipients[index].step != Step::kReady; });
+      std::erase_if(pick->task.recipients, [&](uint32_t index) {
+        return message->held || message->deaths > 0 || message->recipients[index].step != Step::kReady;
+      });
     if (message == nullptr || pick->task.recipients.empty()) {
       scheduler_.ended(*pick->destination, pick->task.lane, Scheduler::Ended::kNotTried);
       continue;
@@ -203,30 +206,37 @@ std::optional<Deliveries::Outgoing> Deliveries::next_report() {
   while (!reports_.empty()) {
     Message* message = ledger_.find(reports_.front());
     reports_.pop_front();
-    if (message == nullptr) continue;
-    Job job{.id = message->id, .recipients = {}, .is_report = true};
-    for (uint32_t index = 0; index < message->recipients.size(); ++index) {
-      if (message->recipients[index].step != Step::kReportDue) continue;
-      message->recipients[index].step = Step::kReporting;
-      job.recipients.push_back(index);
-    }
-    if (job.recipients.empty()) continue;
-    const uint64_t number = ++last_job_;
-    return Outgoing{number, &jobs_.emplace(number, std::move(job)).first->second, message};
+    if (message == nullptr || message->deaths > 0) continue;
+    if (auto outgoing = hand_out_report(*message)) return outgoing;
   }
   return std::nullopt;
 }
 
-bool Deliveries::adopt(const ipc::InHand& in_hand) {
+std::optional<Deliveries::Outgoing> Deliveries::hand_out_report(Message& message) {
+  if (!message.hold_reason.empty()) return std::nullopt;  // settle() comes again when it is released
+  Job job{.id = message.id, .recipients = {}, .is_report = true};
+  for (uint32_t index = 0; index < message.recipients.size(); ++index) {
+    if (message.recipients[index].step != Step::kReportDue) continue;
+    message.recipients[index].step = Step::kReporting;
+    job.recipients.push_back(index);
+  }
+  if (job.recipients.empty()) return std::nullopt;
+  const uint64_t number = ++last_job_;
+  return Outgoing{number, &jobs_.emplace(number, std::move(job)).first->second, &message};
+}
+
+bool Deliveries::adopt(const ipc::InHand& in_hand, bool is_report) {
   Message* message = ledger_.load(in_hand.id);
   if (message == nullptr || in_hand.job == 0 || jobs_.contains(in_hand.job)) return false;
-  Job job{.id = in_hand.id, .recipients = {}};
+  Job job{.id = in_hand.id, .recipients = {}, .is_report = is_report};
   for (const uint32_t index : in_hand.recipients) {
     if (index >= message->recipients.size()) continue;
     RecipientState& state = message->recipients[index];
-    if (state.step != Step::kReady && state.step != Step::kWaiting) continue;
+    const bool is_open =
+        is_report ? state.step == Step::kReportDue : state.step == Step::kReady || state.step == Step::kWaiting;
+    if (!is_open) continue;
     ledger_.stay(*message);
-    state.step = Step::kInHand;
+    state.step = is_report ? Step::kReporting : Step::kInHand;
     job.recipients.push_back(index);
   }
   // Numbers begin at the time of qmgr's start, so those of a former one are lower, unless the clock was set back.
@@ -241,6 +251,7 @@ std::optional<Job> Deliveries::end_job(uint64_t number, Scheduler::Ended how) {
   Job job = std::move(found->second);
   jobs_.erase(found);
   if (job.destination != nullptr) scheduler_.ended(*job.destination, job.lane, how);
+  suspects_[job.is_report].ended(number);
   return job;
 }
 
@@ -249,12 +260,15 @@ std::optional<Job> Deliveries::end_job(uint64_t number, Scheduler::Ended how) {
 void Deliveries::answered(const ipc::Results& results, Time now) {
   bool reached = false;
   for (const ipc::RecipientResult& result : results.recipients) reached = reached || !result.remote_mta.empty();
+  const bool was_trial = suspects_[kDelivery].on_trial(results.job);
   const auto job = end_job(results.job, reached ? Scheduler::Ended::kAnswered : Scheduler::Ended::kUnreachable);
   if (Message* message = ledger_.load(results.id))  // else it was deleted meanwhile
     for (const ipc::RecipientResult& result : results.recipients) take_result(*message, result, now);
   // A recipient that the answer leaves out must not stay in a hand that holds nothing.
   if (job) take_back(*job, now);
-  if (Message* message = ledger_.find(results.id)) settle(*message, now);
+  Message* message = ledger_.find(results.id);
+  if (message != nullptr && was_trial) clear(*message, now);
+  if (message != nullptr) settle(*message, now);
 }
 
 void Deliveries::take_result(Message& message, const ipc::RecipientResult& result, Time now) {
@@ -323,9 +337,15 @@ void Deliveries::settle(Message& message, Time now) {
       ledger_.reported(message, index);
   }
   if (message.is_done()) return remove(message);
-  if (report && !moving) reports_.push_back(message.id);
+  if (report && !moving) {
+    if (message.deaths > 0)
+      suspects_[kReport].add(message.id);
+    else
+      reports_.push_back(message.id);
+  }
   const int64_t second = seconds_of(now);
-  if (!moving && !report && (message.held || next > second + kShortWait)) {
+  const bool long_wait = next > second + kShortWait && message.deaths == 0;  // that mark is in memory only
+  if (!moving && !report && (message.held || long_wait)) {
     forget_wake(message);
     ledger_.rest(message);
   } else if (!message.held && next != INT64_MAX) {
@@ -341,13 +361,14 @@ void Deliveries::remove(Message& message) {
 }
 
 void Deliveries::report_stored(uint64_t number, Time now) {
-  const auto job = jobs_.find(number);
-  if (job == jobs_.end() || !job->second.is_report) return;
-  if (Message* message = ledger_.find(job->second.id)) {
-    for (const uint32_t index : job->second.recipients) ledger_.reported(*message, index);
-    settle(*message, now);
-  }
-  jobs_.erase(number);
+  const auto found = jobs_.find(number);
+  if (found == jobs_.end() || !found->second.is_report) return;
+  const auto job = end_job(number, Scheduler::Ended::kNotTried);
+  Message* message = ledger_.find(job->id);
+  if (message == nullptr) return;
+  for (const uint32_t index : job->recipients) ledger_.reported(*message, index);
+  message->deaths = 0;
+  settle(*message, now);
 }
 
 void Deliveries::returned(uint64_t number, Time now) {
@@ -366,6 +387,7 @@ void Deliveries::take_back(const Job& job, Time now) {
     mine.push_back(index);
   }
   if (mine.empty()) return;
+  if (message->deaths > 0) return suspects_[job.is_report].add(job.id);
   if (job.is_report) return reports_.push_back(job.id);
   if (job.destination != nullptr) return scheduler_.put_back(*job.destination, Task{job.id, std::move(mine), job.lane});
   make_ready(*message, mine, job.lane, now);
@@ -396,8 +418,11 @@ void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
     case ipc::Verb::kRelease:
       if (!message.held) return settle(message, now);
       ledger_.hold(message, false);
+      message.deaths = 0;
       return admit(message, now);
     case ipc::Verb::kExpire:
+      if (!message.hold_reason.empty()) ledger_.hold(message, false);  // its report must not wait for a release
+      message.deaths = 0;
       for (const uint32_t index : waiting) give_up(message, index, now);
       return settle(message, now);
   }

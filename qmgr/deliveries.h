@@ -2,6 +2,7 @@
 // Decides and tells the ledger; knows nothing of sockets. `now` is an argument.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -18,6 +19,7 @@
 #include "qmgr/ledger.h"
 #include "qmgr/message.h"
 #include "qmgr/scheduler.h"
+#include "qmgr/suspects.h"
 
 namespace hikyaku::qmgr {
 
@@ -54,13 +56,20 @@ class Deliveries {
   // The next message whose sender is to be told, for bounce.
   std::optional<Outgoing> next_report();
 
+  // The next job with a message that a worker died with, when a trial may begin.
+  std::optional<Outgoing> next_suspect(bool is_report, Suspects::Monotonic turn, Time now);
+  const Suspects& suspects(bool is_report) const { return suspects_[is_report]; }
+
   // What a worker has in hand from a former qmgr: not to be handed out again, and answered under its old number. False
-  // when the message, or such a job, is not known.
-  bool adopt(const ipc::InHand& in_hand);
+  // when the message is not known, or that number is.
+  bool adopt(const ipc::InHand& in_hand, bool is_report = false);
   void answered(const ipc::Results& results, Time now);
   void report_stored(uint64_t number, Time now);
   // No attempt was made, or nobody knows: the recipients are ready again, in front of their lane.
   void returned(uint64_t number, Time now);
+  // The worker died with it: nobody knows what came of it, and the message is suspected of being the reason. Tried
+  // again, alone; or put on hold, when that has ended its worker too often.
+  void lost(uint64_t number, const std::string& worker, Time now);
 
   // The operator's actions on one message. kRetry moves only what waits; held mail does not move.
   bool is_on_the_wire(const Message& message) const;
@@ -84,6 +93,9 @@ class Deliveries {
   void forget_wake(Message& message);
   std::optional<Job> end_job(uint64_t number, Scheduler::Ended how);
   void take_back(const Job& job, Time now);
+  std::optional<Outgoing> begin_trial(Message& message, Time now);
+  std::optional<Outgoing> hand_out_report(Message& message);
+  void clear(Message& message, Time now);
 
   Ledger& ledger_;
   log::Logger& logger_;
@@ -94,6 +106,8 @@ class Deliveries {
   uint64_t last_job_;                             // numbers of a former qmgr's jobs are never met again
   std::set<std::pair<int64_t, uint64_t>> wakes_;  // (Message::wake, id), one for each that waits in memory
   std::deque<queue::QueueId> reports_;
+  static constexpr size_t kDelivery = false, kReport = true;  // by Job::is_report
+  std::array<Suspects, 2> suspects_;                          // of ending smtp-client, and bounce
   std::minstd_rand chance_{std::random_device{}()};
 };
 

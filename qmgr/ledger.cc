@@ -93,10 +93,11 @@ void Ledger::reported(Message& message, uint32_t index) {
   if (!message.is_done()) change(message, queue::BounceSent{message.id, {index}});
 }
 
-void Ledger::hold(Message& message, bool held) {
+void Ledger::hold(Message& message, bool held, std::string reason) {
   if (message.held == held) return;
   message.held = held;
-  change(message, queue::Held{message.id, held, ""});
+  message.hold_reason = std::move(reason);
+  change(message, queue::Held{message.id, held, message.hold_reason});
 }
 
 void Ledger::complete(Message& message) {
@@ -276,7 +277,7 @@ util::Result<void> Ledger::sync() {
 void Ledger::describe(const Message& message, std::vector<queue::JournalRecord>& out) const {
   out.push_back(queue::Moved{message.id, message.place});
   // The index may know it otherwise.
-  if (message.held || message.indexed) out.push_back(queue::Held{message.id, message.held, ""});
+  if (message.held || message.indexed) out.push_back(queue::Held{message.id, message.held, message.hold_reason});
   for (uint32_t index = 0; index < message.recipients.size(); ++index) {
     const RecipientState& state = message.recipients[index];
     const auto done = [&](queue::Outcome outcome) {

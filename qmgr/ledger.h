@@ -63,7 +63,7 @@ class Ledger {
   void deferred(Message& message, uint32_t index, uint32_t attempts, int64_t next_attempt);
   void failed(Message& message, uint32_t index, bool expired);
   void reported(Message& message, uint32_t index);
-  void hold(Message& message, bool held);
+  void hold(Message& message, bool held, std::string reason = {});
   // Forgets a message whose recipients are all done, or that an operator deleted. The reference is void after it.
   void complete(Message& message);
 

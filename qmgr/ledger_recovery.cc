@@ -148,7 +148,10 @@ void Ledger::apply(Message& message, const queue::JournalRecord& record) {
                             state->reply = deferred.reply;
                           }
                         },
-                        [&](const queue::Held& held) { message.held = held.held; },
+                        [&](const queue::Held& held) {
+                          message.held = held.held;
+                          message.hold_reason = held.reason;
+                        },
                         [&](const queue::BounceSent& sent) {
                           for (const uint32_t index : sent.recipients)
                             if (RecipientState* state = recipient(index)) state->step = Step::kDone;

@@ -12,6 +12,8 @@ namespace hikyaku::qmgr {
 namespace {
 
 constexpr event::Duration kLockRetry = std::chrono::milliseconds(50);
+// Between looks at whether an awaited worker still lives.
+constexpr event::Duration kLook = std::chrono::milliseconds(50);
 // What a power loss may forget: the completions of so long, and their messages are then sent twice
 // (lib/queue/README.md, "The journal"). It is also how late a retry may start, and how soon a jump of the wall clock is
 // noticed: no timer is set for a retry's time.
@@ -38,6 +40,11 @@ Manager::Manager(service::Context& context)
               end_turn();
             }),
       go_on_(context.loop(), [this] { end_turn(); }),
+      look_(context.loop(),
+            [this] {
+              workers_.look(os::wall_now(), context_.loop().now());
+              end_turn();
+            }),
       turn_end_(context.loop(), [this] { end_turn(); }) {
   if (context.listeners().size() != 1) throw util::StartupError("qmgr needs exactly one socket", util::kExitSoftware);
   open_when_unlocked();
@@ -68,6 +75,8 @@ void Manager::caught_up() {
   }
   if (auto begun = ledger_.recovered(follower_->position()); !begun)
     return context_.fail("queue: " + begun.error().text, util::kExitUnavailable);
+  if (auto called = workers_.call_roll(context_.loop().now()); !called)
+    return context_.fail(called.error().text, util::kExitUnavailable);
   recovered_ = true;
   // admit() may complete a message and so remove it from the map: the ids are taken first, the oldest first.
   std::vector<queue::QueueId> ids;
@@ -108,7 +117,7 @@ bool Manager::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
 }
 
 void Manager::on_gone(ipc::Peer& peer) {
-  workers_.on_gone(peer, os::wall_now());
+  workers_.on_gone(peer, os::wall_now(), context_.loop().now());
   control_.on_gone(peer);
   turn_end_.schedule();
 }
@@ -124,11 +133,13 @@ void Manager::end_turn() {
   }
   workers_.confirm_results();
   workers_.hand_out(context_.loop().now());
+  if (workers_.awaits_somebody() && !look_.armed()) look_.set(kLook);
   if (control_.owes_answers()) sync();
 }
 
 void Manager::sync() {
   tick_.set(kTick);
+  workers_.tell_doubts(context_.loop().now());
   // Up to where messages were taken up: a new journal file knows nothing of those that are done, and what stands behind
   // its checkpoint is delivered again after a restart.
   ledger_.followed(follower_->position());

@@ -45,7 +45,7 @@ class Manager final : public service::Daemon {
   Control control_;
   os::UniqueFd lock_;
   bool recovered_ = false;
-  event::Timer lock_retry_, tick_, go_on_;
+  event::Timer lock_retry_, tick_, go_on_, look_;
   std::optional<event::Watch> index_watch_;
   unsigned ticks_ = 0;
   bool had_room_ = true;

@@ -43,6 +43,8 @@ struct Message {
   std::string envelope_id;
   bool eight_bit = false;
   bool held = false;
+  std::string hold_reason;  // empty when an operator holds it
+  uint8_t deaths = 0;       // of workers that had it in hand, since it was last answered; not on disk
   std::vector<RecipientState> recipients;
 
   // The ledger's. Its state in lib/queue/README.md, "The index": fresh; leaving, when `leaving`; taken, when only

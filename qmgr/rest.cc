@@ -62,6 +62,7 @@ queue::RestingMessage to_resting(const Message& message) {
                                 .arrival = message.arrival,
                                 .group = group_of(message.sender),
                                 .held = message.held,
+                                .hold_reason = message.hold_reason,
                                 .sender = message.sender,
                                 .recipients = static_cast<uint32_t>(message.recipients.size()),
                                 .common = {},
@@ -88,6 +89,7 @@ Message from_resting(const queue::RestingMessage& resting) {
   message.sender = resting.sender;
   message.eight_bit = (resting.place.flags & queue::kEightBit) != 0;
   message.held = resting.held;
+  message.hold_reason = resting.hold_reason;
   message.indexed = true;
   message.recipients.resize(resting.recipients);
   for (RecipientState& state : message.recipients) take_rest(state, resting.common);

@@ -76,6 +76,11 @@ std::optional<Scheduler::Pick> Scheduler::next() {
   return std::nullopt;
 }
 
+void Scheduler::begun(Destination& destination, Lane lane) {
+  ++destination.in_hand_;
+  if (lane == Lane::kRetry) ++destination.retries_in_hand_;
+}
+
 void Scheduler::ended(Destination& destination, Lane lane, Ended how) {
   --destination.in_hand_;
   if (lane == Lane::kRetry) --destination.retries_in_hand_;

@@ -68,12 +68,16 @@ class Scheduler {
   // The next task, destinations taking turns; nothing when no destination may have more in hand.
   std::optional<Pick> next();
 
+  // A task that came another way is in hand, whatever the window says; ended() follows.
+  void begun(Destination& destination, Lane lane);
+
   enum class Ended {
     kAnswered,     // the next hop answered, whatever it said
     kUnreachable,  // no connection came about
     kNotTried,
   };
-  // A task that next() gave has ended. An answer opens the window by one, up to the limit; trouble halves it.
+  // A task that next() gave, or begun() told of, has ended. An answer opens the window by one, up to the limit; trouble
+  // halves it.
   void ended(Destination& destination, Lane lane, Ended how);
 
   size_t waiting() const { return waiting_; }

@@ -1,6 +1,10 @@
 // The daemons that work for qmgr.
 #include "qmgr/workers.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "ipc/messages.h"
 #include "os/clock.h"
 
@@ -10,14 +14,106 @@ namespace {
 
 constexpr event::Duration kRest = std::chrono::milliseconds(500);
 
+// How the log calls it.
+std::string shown(ipc::Role role, ipc::ProcessName name) {
+  return fmt::format("{} (process {})", role == ipc::Role::kBounce ? "bounce" : "smtp-client", name.pid);
+}
+
 }  // namespace
 
-bool Workers::on_frame(ipc::Peer& peer, ipc::Frame& frame, Time now, event::Monotonic turn) {
+// ---- who is there --------------------------------------------------------------------------------------------------
+
+util::Result<void> Workers::call_roll(event::Monotonic turn) {
+  const auto present = ipc::processes_present(folder_);
+  if (!present) return std::unexpected(present.error());
+  for (const ipc::ProcessName name : *present) {
+    if (ipc::is_alive(folder_, name))
+      roll_.await(name, RollCall::Hand::kUnknown, turn);
+    else
+      logger_.warning(fmt::format("worker process {} died; what it had in hand may be sent more than once", name.pid));
+  }
+  return {};
+}
+
+void Workers::look(Time now, event::Monotonic turn) {
+  for (const ipc::ProcessName name : roll_.awaited()) {
+    if (ipc::is_alive(folder_, name)) continue;
+    roll_.settled(name);
+    if (const auto worker = known(name)) died(*worker, now);
+  }
+  for (const ipc::ProcessName name : roll_.late(turn))
+    logger_.warning(
+        fmt::format("worker process {} lives but does not report: {}", name.pid,
+                    roll_.complete() ? "what it has in hand waits" : "no mail is handed out until it does"));
+}
+
+// What qmgr knows of a worker that it has met before; no more after this.
+std::optional<Workers::Worker> Workers::known(ipc::ProcessName name) {
+  if (auto away = away_.extract(name)) return std::move(away.mapped());
+  const auto found = std::ranges::find(workers_, name, [](const auto& each) { return each.second.name; });
+  if (found == workers_.end()) return std::nullopt;
+  replaced_.insert(found->first);  // the end of its old connection has not been seen yet
+  return std::move(workers_.extract(found).mapped());
+}
+
+// A worker's first word. One of before names jobs that this qmgr does not know; of one that was only away, the jobs
+// that it no longer names never reached it, or came back on a connection that broke.
+bool Workers::report(ipc::Peer& peer, ipc::Frame& frame, Time now) {
+  ipc::Available available;
+  if (frame.type != ipc::Available::kType || !ipc::decode_all(frame.payload, available)) return false;
+  const ipc::ProcessName name = ipc::name_of(peer.hello);
+  auto before = known(name);
   Worker& worker = workers_[&peer];
   worker.peer = &peer;
+  worker.role = peer.hello.role;
+  worker.name = name;
+  worker.slots = available.slots;
+  if (before) worker.answered = before->answered;
+  for (const ipc::InHand& in_hand : available.in_hand)
+    if (before ? before->jobs.erase(in_hand.job) > 0 : deliveries_.adopt(in_hand, worker.role == ipc::Role::kBounce))
+      worker.jobs.insert(in_hand.job);
+  if (before)
+    for (const uint64_t number : before->jobs) deliveries_.returned(number, now);
+  roll_.settled(name);
+  forget_the_dead();
+  return true;
+}
+
+// Those that died before they ever connected leave their signs.
+void Workers::forget_the_dead() {
+  if (const auto present = ipc::processes_present(folder_))
+    for (const ipc::ProcessName name : *present) (void)ipc::is_alive(folder_, name);
+}
+
+void Workers::on_gone(ipc::Peer& peer, Time now, event::Monotonic turn) {
+  if (replaced_.erase(&peer) > 0) return;
+  auto node = workers_.extract(&peer);
+  if (!node) return;  // it never said a word; if it is awaited, it still is
+  Worker& worker = node.mapped();
+  if (!ipc::is_alive(folder_, worker.name)) return died(worker, now);
+  worker.peer = nullptr;
+  roll_.await(worker.name, RollCall::Hand::kKnown, turn);
+  away_.emplace(worker.name, std::move(worker));
+}
+
+void Workers::died(const Worker& worker, Time now) {
+  for (const uint64_t number : worker.jobs) {
+    doubts_.job_lost();
+    deliveries_.lost(number, shown(worker.role, worker.name), now);
+  }
+}
+
+// ---- what they say -------------------------------------------------------------------------------------------------
+
+bool Workers::on_frame(ipc::Peer& peer, ipc::Frame& frame, Time now, event::Monotonic turn) {
+  const auto found = workers_.find(&peer);
+  if (found == workers_.end()) return !replaced_.contains(&peer) && report(peer, frame, now);
+  Worker& worker = found->second;
   return ipc::dispatch<ipc::Available, ipc::Results, ipc::Returned, ipc::ReportStored>(
       frame, [&]<class M>(const M& message) {
-        if constexpr (std::same_as<M, ipc::Results>)
+        if constexpr (std::same_as<M, ipc::Available>)
+          worker.slots = message.slots;
+        else if constexpr (std::same_as<M, ipc::Results>)
           told(worker, message, now);
         else if constexpr (std::same_as<M, ipc::Returned>)
           told(worker, message, now, turn);
@@ -28,16 +124,16 @@ bool Workers::on_frame(ipc::Peer& peer, ipc::Frame& frame, Time now, event::Mono
       });
 }
 
-void Workers::told(Worker& worker, const ipc::Available& available) {
-  worker.slots = available.slots;
-  for (const ipc::InHand& in_hand : available.in_hand)
-    if (deliveries_.adopt(in_hand)) worker.jobs.insert(in_hand.job);
-}
-
 void Workers::told(Worker& worker, const ipc::Results& results, Time now) {
-  worker.answered = std::max(worker.answered, results.number);
+  if (results.number <= worker.answered) return;  // told again after the connection broke
+  worker.answered = results.number;
+  // A recipient that was answered for is in no doubt.
+  if (results.in_doubt)
+    doubts_.replies_lost(static_cast<uint64_t>(std::ranges::count_if(results.recipients, [](const auto& result) {
+      return result.outcome == ipc::Outcome::kDeferred && result.remote_mta.empty();
+    })));
   ipc::Results known = results;
-  if (worker.jobs.erase(results.job) == 0) known.job = 0;  // told a second time, or another's: no job ends by it
+  if (worker.jobs.erase(results.job) == 0) known.job = 0;  // another's: no job ends by it
   deliveries_.answered(known, now);
 }
 
@@ -47,32 +143,78 @@ void Workers::told(Worker& worker, const ipc::Returned& returned, Time now, even
 }
 
 void Workers::told(Worker& worker, const ipc::ReportStored& stored, Time now) {
+  if (stored.number <= worker.answered) return;
+  worker.answered = stored.number;
   if (worker.jobs.erase(stored.job) > 0) deliveries_.report_stored(stored.job, now);
 }
 
-// What it had in hand is lost: nobody knows what came of it, so it is not delivered.
-void Workers::on_gone(ipc::Peer& peer, Time now) {
-  const auto found = workers_.find(&peer);
-  if (found == workers_.end()) return;
-  const auto jobs = std::move(found->second.jobs);
-  workers_.erase(found);
-  for (const uint64_t number : jobs) deliveries_.returned(number, now);
+void Workers::tell_doubts(event::Monotonic turn) {
+  if (const auto news = doubts_.news(turn)) logger_.warning(*news);
 }
+
+// ---- handing out ---------------------------------------------------------------------------------------------------
 
 Workers::Worker* Workers::with_free_slot(ipc::Role role, event::Monotonic turn) {
   Worker* best = nullptr;
   for (auto& [peer, worker] : workers_) {
-    if (peer->hello.role != role || worker.jobs.size() >= worker.slots || turn < worker.resting_until) continue;
+    if (worker.role != role || worker.jobs.size() >= worker.slots || turn < worker.resting_until) continue;
+    if (worker.set_aside) continue;
     if (best == nullptr || worker.jobs.size() < best->jobs.size()) best = &worker;
   }
   return best;
 }
 
 void Workers::hand_out(event::Monotonic turn) {
-  while (Worker* worker = with_free_slot(ipc::Role::kSmtpClient, turn))
-    if (!hand_out_delivery(*worker, turn)) break;
-  while (Worker* worker = with_free_slot(ipc::Role::kBounce, turn))
-    if (!hand_out_report(*worker)) break;
+  if (!roll_.complete()) return;
+  for (const ipc::Role role : {ipc::Role::kSmtpClient, ipc::Role::kBounce}) {
+    hand_out_suspects(role, turn);
+    while (Worker* worker = with_free_slot(role, turn))
+      if (!hand_out_next(*worker, turn)) break;
+  }
+}
+
+bool Workers::hand_out_next(Worker& worker, event::Monotonic turn) {
+  const bool is_report = worker.role == ipc::Role::kBounce;
+  const auto outgoing = is_report ? deliveries_.next_report() : deliveries_.next_delivery();
+  if (!outgoing) return false;
+  send(worker, *outgoing, turn);
+  return true;
+}
+
+void Workers::send(Worker& worker, const Deliveries::Outgoing& outgoing, event::Monotonic turn) {
+  if (worker.role == ipc::Role::kBounce)
+    send_report(worker, outgoing);
+  else
+    send_delivery(worker, outgoing, turn);
+}
+
+// A suspect has a worker for itself where there are several; a single one goes on with other mail meanwhile, because a
+// next hop may take minutes to answer.
+void Workers::hand_out_suspects(ipc::Role role, event::Monotonic turn) {
+  const bool is_report = role == ipc::Role::kBounce;
+  Worker* const aside = worker_for_suspects(role, turn);
+  if (aside == nullptr || !deliveries_.suspects(is_report).may_begin(turn)) return;
+  if (const auto outgoing = deliveries_.next_suspect(is_report, turn, os::wall_now())) send(*aside, *outgoing, turn);
+}
+
+// Sets one aside, or takes it back, as there are suspects; and gives it when it may take one now.
+Workers::Worker* Workers::worker_for_suspects(ipc::Role role, event::Monotonic turn) {
+  Worker* aside = nullptr;
+  size_t taking = 0;
+  for (auto& [peer, worker] : workers_) {
+    if (worker.role != role || worker.slots == 0) continue;
+    ++taking;
+    if (aside == nullptr || (!aside->set_aside && (worker.set_aside || worker.jobs.size() < aside->jobs.size())))
+      aside = &worker;
+  }
+  const bool wanted = taking > 1 && !deliveries_.suspects(role == ipc::Role::kBounce).none();
+  for (auto& [peer, worker] : workers_) {
+    const bool chosen = wanted && &worker == aside;
+    if (worker.role == role && std::exchange(worker.set_aside, chosen) != chosen) worker.emptied = false;
+  }
+  if (!wanted) return with_free_slot(role, turn);
+  aside->emptied |= aside->jobs.empty();
+  return aside->emptied && aside->jobs.size() < aside->slots && turn >= aside->resting_until ? aside : nullptr;
 }
 
 int Workers::segment(uint32_t number) {
@@ -96,21 +238,19 @@ bool Workers::open_for(Worker& worker, uint32_t number, uint64_t nonce) {
   return true;
 }
 
-bool Workers::hand_out_delivery(Worker& worker, event::Monotonic turn) {
-  const auto outgoing = deliveries_.next_delivery();
-  if (!outgoing) return false;
-  const Message& message = *outgoing->message;
-  const Job& job = *outgoing->job;
+void Workers::send_delivery(Worker& worker, const Deliveries::Outgoing& outgoing, event::Monotonic turn) {
+  const Message& message = *outgoing.message;
+  const Job& job = *outgoing.job;
   if (!open_for(worker, message.place.segment, message.place.nonce)) {
-    cannot_open(*outgoing);
+    cannot_open(outgoing);
     worker.resting_until = turn + kRest;  // the next file would fail for the same reason
-    return true;
+    return;
   }
   recipients_.clear();
   for (const uint32_t index : job.recipients)
     recipients_.push_back({index, message.recipients[index].recipient.address});
   const NextHop& hop = job.destination->hop();
-  worker.peer->channel->send(ipc::Deliver{.job = outgoing->number,
+  worker.peer->channel->send(ipc::Deliver{.job = outgoing.number,
                                           .id = message.id,
                                           .place = message.place,
                                           .arrival = message.arrival,
@@ -122,8 +262,7 @@ bool Workers::hand_out_delivery(Worker& worker, event::Monotonic turn) {
                                           .sender = message.sender,
                                           .eight_bit = message.eight_bit,
                                           .recipients = recipients_});
-  worker.jobs.insert(outgoing->number);
-  return true;
+  worker.jobs.insert(outgoing.number);
 }
 
 // An attempt that failed on our side: counted, so that a disk in trouble is not asked without pause.
@@ -138,19 +277,17 @@ void Workers::cannot_open(const Deliveries::Outgoing& outgoing) {
   deliveries_.answered(results, os::wall_now());
 }
 
-bool Workers::hand_out_report(Worker& worker) {
-  const auto outgoing = deliveries_.next_report();
-  if (!outgoing) return false;
-  const Message& message = *outgoing->message;
+void Workers::send_report(Worker& worker, const Deliveries::Outgoing& outgoing) {
+  const Message& message = *outgoing.message;
   open_for(worker, message.place.segment, message.place.nonce);
-  ipc::MakeReport report{.job = outgoing->number,
+  ipc::MakeReport report{.job = outgoing.number,
                          .id = message.id,
                          .place = message.place,
                          .arrival = message.arrival,
                          .sender = message.sender,
                          .envelope_id = message.envelope_id,
                          .recipients = {}};
-  for (const uint32_t index : outgoing->job->recipients) {
+  for (const uint32_t index : outgoing.job->recipients) {
     const RecipientState& state = message.recipients[index];
     report.recipients.push_back({.index = index,
                                  .address = state.recipient.address,
@@ -162,8 +299,7 @@ bool Workers::hand_out_report(Worker& worker) {
                                  .last_attempt = state.last_attempt});
   }
   worker.peer->channel->send(report);
-  worker.jobs.insert(outgoing->number);
-  return true;
+  worker.jobs.insert(outgoing.number);
 }
 
 void Workers::confirm_results() {

@@ -36,7 +36,7 @@ Worker::Worker(service::Context& context, Config config)
     : context_(context),
       config_(std::move(config)),
       pool_({context.loop(), config_, segments_, context.logger(), *this}),
-      qmgr_(context.loop(), kQmgrSocket, ipc::hello_of(ipc::Role::kSmtpClient),
+      qmgr_(context.loop(), kQmgrSocket, hello_,
             {.up = [this](ipc::Channel& channel) { qmgr_up(channel); },
              .frame = [this](ipc::Channel&, ipc::Frame& frame) { return on_frame(frame); },
              .down = [this](const std::string&) { qmgr_down(); }}),
@@ -165,7 +165,9 @@ void Worker::drain(event::Duration) {
 }
 
 void Worker::finish_if_done() {
-  if (draining_ && in_hand_.empty() && held_.empty()) context_.finish();
+  if (!draining_ || !in_hand_.empty() || !held_.empty()) return;
+  presence_.leave();
+  context_.finish();
 }
 
 }  // namespace hikyaku::smtp_client

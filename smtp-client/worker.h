@@ -4,11 +4,12 @@
 #include <memory>
 #include <unordered_map>
 
+#include "ipc/held_answers.h"
 #include "ipc/peer.h"
+#include "ipc/presence.h"
 #include "service/service.h"
 #include "smtp-client/config.h"
 #include "smtp-client/content.h"
-#include "smtp-client/held_results.h"
 #include "smtp-client/job.h"
 #include "smtp-client/pool.h"
 
@@ -37,8 +38,10 @@ class Worker final : public service::Daemon, public JobSink {
 
   service::Context& context_;
   const Config config_;
+  const ipc::Hello hello_ = ipc::hello_of(ipc::Role::kSmtpClient);
+  ipc::Presence presence_{ipc::kWorkersFolder, ipc::name_of(hello_)};
   Segments segments_;
-  HeldResults held_;
+  ipc::HeldAnswers<ipc::Results> held_;
   std::unordered_map<uint64_t, Job*> in_hand_;  // by Job::number
   uint64_t last_number_ = 0;
   bool draining_ = false;

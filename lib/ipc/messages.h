@@ -100,7 +100,8 @@ struct IndexRoom {
 // ---- between qmgr and its workers (smtp-client, bounce)
 // ---------------------------------------------------------------
 
-// A worker's first word: how much it can have in hand, and what it had when its last qmgr went away.
+// A worker's first word on each connection: how much it can have in hand, and what it has or had in hand and qmgr may
+// not know the end of. Said again, without the latter, when the number of slots changes.
 struct InHand {
   queue::QueueId id;
   std::vector<uint32_t> recipients;  // indices in the envelope
@@ -172,7 +173,7 @@ struct Results {
   static constexpr auto fields =
       std::tuple{&Results::number, &Results::job, &Results::id, &Results::in_doubt, &Results::recipients};
 };
-// All results up to this number are in the journal.
+// All answers up to this number are in the journal.
 struct Recorded {
   static constexpr uint16_t kType = 25;
   uint64_t number = 0;
@@ -216,12 +217,16 @@ struct MakeReport {
       std::tuple{&MakeReport::job,    &MakeReport::id,          &MakeReport::place,     &MakeReport::arrival,
                  &MakeReport::sender, &MakeReport::envelope_id, &MakeReport::recipients};
 };
+// Kept until it is recorded, as Results are.
 struct ReportStored {
   static constexpr uint16_t kType = 28;
+  uint64_t number = 0;  // 1, 2, 3 … for each worker process
   uint64_t job = 0;
   queue::QueueId id;
   queue::QueueId report;
-  static constexpr auto fields = std::tuple{&ReportStored::job, &ReportStored::id, &ReportStored::report};
+  std::vector<uint32_t> recipients;  // indices in the envelope
+  static constexpr auto fields = std::tuple{&ReportStored::number, &ReportStored::job, &ReportStored::id,
+                                            &ReportStored::report, &ReportStored::recipients};
 };
 
 // ---- from the operator to qmgr
@@ -255,11 +260,12 @@ struct QueueEntry {
   uint32_t attempts = 0;
   int64_t next_attempt = 0;  // seconds since 1970
   int64_t expires = 0;
+  std::string hold_reason;                  // why it was put on hold, unless an operator did
   std::vector<ListedRecipient> recipients;  // those not yet done
   static constexpr auto fields =
-      std::tuple{&QueueEntry::id,           &QueueEntry::queue_name, &QueueEntry::arrival,
-                 &QueueEntry::size,         &QueueEntry::sender,     &QueueEntry::attempts,
-                 &QueueEntry::next_attempt, &QueueEntry::expires,    &QueueEntry::recipients};
+      std::tuple{&QueueEntry::id,          &QueueEntry::queue_name, &QueueEntry::arrival,      &QueueEntry::size,
+                 &QueueEntry::sender,      &QueueEntry::attempts,   &QueueEntry::next_attempt, &QueueEntry::expires,
+                 &QueueEntry::hold_reason, &QueueEntry::recipients};
 };
 // A listing comes in slices, so that a long one does not hold up mail: `count` entries are still to come, for which the
 // next ListQueue asks.

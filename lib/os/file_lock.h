@@ -12,4 +12,9 @@ namespace hikyaku::os {
 // UniqueFd when another process holds it.
 util::Result<UniqueFd> try_lock(const std::string& path);
 
+// The same for a file that is this process's alone, and that remove_unlocked() may look at meanwhile.
+util::Result<UniqueFd> lock_own(const std::string& path);
+// Removes `path` unless a process holds its lock. Whether it is gone, now or before.
+util::Result<bool> remove_unlocked(const std::string& path);
+
 }  // namespace hikyaku::os

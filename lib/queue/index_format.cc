@@ -230,6 +230,7 @@ std::string message_value(const RestingMessage& message) {
   append_number(value, message.recipients);
   append_rest(value, message.common);
   append_text(value, message.sender, kMostIndexedText);
+  append_text(value, message.hold_reason, kMostIndexedText);
   return value;
 }
 
@@ -240,7 +241,8 @@ std::optional<ParsedMessage> parse_message_value(QueueId id, std::string_view va
   uint8_t bits = 0;
   if (!take_place(value, message.place) || !take_number(value, message.arrival) || !take_number(value, message.group) ||
       !take_number(value, bits) || bits > (kHeldBit | kDifferingBit) || !take_number(value, message.recipients) ||
-      !take_rest(value, message.common) || !take_text(value, message.sender) || !value.empty())
+      !take_rest(value, message.common) || !take_text(value, message.sender) ||
+      !take_text(value, message.hold_reason) || !value.empty())
     return std::nullopt;
   message.held = (bits & kHeldBit) != 0;
   parsed.has_differing = (bits & kDifferingBit) != 0;

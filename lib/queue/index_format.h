@@ -70,8 +70,9 @@ struct RestingMessage {
   // Whose mail it is, hashed: mail for a domain is taken in turn from its groups. 256 of them bound the work of a turn;
   // senders that share one by chance share its turn.
   uint8_t group = 0;
-  bool held = false;   // does not move, whatever is due
-  std::string sender;  // empty is the null sender
+  bool held = false;          // does not move, whatever is due
+  std::string hold_reason{};  // when it was not an operator
+  std::string sender;         // empty is the null sender
   uint32_t recipients = 0;
   RecipientRest common;                       // of each recipient that `differing` does not name
   std::vector<DifferingRecipient> differing;  // by index, ascending

@@ -3,7 +3,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "bounce/stored_reports.h"
 #include "os/file.h"
 #include "queue/crc32c.h"
 #include "queue/log_format.h"
@@ -132,14 +131,4 @@ TEST_CASE("damaged content is not returned, and a record that is not there is an
   const auto none = read_original(head.fd.get(), {42}, head.place, kConfig.size_limit);
   REQUIRE_FALSE(none);
   CHECK(none.error().permanent);
-}
-
-TEST_CASE("a report that is stored is found by message and recipients, as long as it is one of the last") {
-  StoredReports reports;
-  reports.add({{1}, {0, 2}}, {100});
-  CHECK(reports.find({{1}, {0, 2}}) == queue::QueueId{100});
-  CHECK_FALSE(reports.find({{1}, {0}}));
-  CHECK_FALSE(reports.find({{2}, {0, 2}}));
-  for (uint64_t i = 0; i < StoredReports::kKept; ++i) reports.add({{1000 + i}, {0}}, {i});
-  CHECK_FALSE(reports.find({{1}, {0, 2}}));
 }

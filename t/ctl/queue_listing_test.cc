@@ -65,6 +65,18 @@ TEST_CASE("a reason that recipients share is told once") {
   CHECK(text.find("()") == std::string::npos);
 }
 
+TEST_CASE("why a message is held stands before its recipients, and where there is no reason nothing does") {
+  auto one = entry();
+  one.queue_name = "hold";
+  CHECK_THAT(Listing(fixed_time).entry(one), !Catch::Contains("held"));
+  CHECK_FALSE(nlohmann::json::parse(ctl::json_line(one)).contains("hold_reason"));
+  one.hold_reason = "its delivery ended smtp-client three times";
+  const std::string text = Listing(fixed_time).entry(one);
+  CHECK(text.find("(held: its delivery ended smtp-client three times)\n") < text.find("(450 4.2.0 busy)"));
+  CHECK(nlohmann::json::parse(ctl::json_line(one))["hold_reason"] == one.hold_reason);
+  CHECK_THAT(ctl::envelope_text(one, {}, fixed_time), Catch::Contains("named_attribute: hold_reason=its delivery"));
+}
+
 TEST_CASE("the null sender is shown as MAILER-DAEMON") {
   auto one = entry();
   one.sender.clear();

@@ -17,7 +17,9 @@ struct RemoteEnd final : ipc::ChannelHandler {
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
     peer.channel = std::make_unique<ipc::Channel>(loop, os::UniqueFd(ends[0]), *this);
+    static uint64_t made = 0;
     peer.hello = ipc::hello_of(role);
+    peer.hello.epoch += ++made;  // each is another process
     peer.greeted = true;
     other = std::make_unique<ipc::Channel>(loop, os::UniqueFd(ends[1]), *this);
   }

@@ -1,70 +1,11 @@
 // Workers and operators at their channels: what they are sent, and in which order with the journal.
-#include "qmgr/workers.h"
-
-#include <sys/mman.h>
-#include <catch2/catch.hpp>
-
-#include "qmgr/control.h"
-#include "t/qmgr/remote_end.h"
-#include "t/qmgr/small_queue.h"
+#include "t/qmgr/desk.h"
 
 using namespace hikyaku;
 using namespace hikyaku::qmgr;
-using std::chrono::seconds;
-
-namespace {
-
-const Time kNow{seconds{kArrival}};
-
-Config relay_config() {
-  Config config;
-  config.relayhost = NextHop{"relay.example.com", 25, true};
-  return config;
-}
-
-struct Fixture {
-  queue::QueueId admit(size_t recipients = 1) {
-    Message& message = queue.add(envelope(recipients));
-    const queue::QueueId id = message.id;
-    deliveries.admit(message, kNow);
-    return id;
-  }
-  template <class M>
-  bool tell(RemoteEnd& worker, const M& message) {
-    std::string storage;
-    ipc::Frame frame = frame_of(message, storage);
-    return workers.on_frame(worker.peer, frame, kNow, turn);
-  }
-  template <class M>
-  bool ask(RemoteEnd& command, const M& message) {
-    std::string storage;
-    ipc::Frame frame = frame_of(message, storage);
-    const bool understood = control.on_frame(command.peer, frame);
-    while (control.work(kNow)) continue;
-    return understood;
-  }
-  ipc::Results results(const ipc::Deliver& job, ipc::Outcome outcome) {
-    ipc::Results made{.number = ++number, .job = job.job, .id = job.id, .recipients = {}};
-    for (const ipc::JobRecipient& recipient : job.recipients)
-      made.recipients.push_back(
-          {.index = recipient.index, .outcome = outcome, .status = "2.0.0", .remote_mta = "mx", .text = "ok"});
-    return made;
-  }
-
-  SmallQueue queue;
-  event::Loop loop;
-  log::Logger logger{"hikyaku/qmgr", "host", os::UniqueFd(::memfd_create("log", MFD_CLOEXEC))};
-  Deliveries deliveries{queue.ledger(), logger, relay_config()};
-  Workers workers{deliveries, queue.reader(), logger};
-  Control control{queue.ledger(), deliveries, workers};
-  event::Monotonic turn = std::chrono::steady_clock::now();
-  uint64_t number = 0;
-};
-
-}  // namespace
 
 TEST_CASE("a worker gets a segment once, before its first job in it, and no more jobs than it has slots") {
-  Fixture f;
+  Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   for (int i = 0; i < 3; ++i) f.admit();
   f.workers.hand_out(f.turn);  // nobody is there
@@ -81,7 +22,7 @@ TEST_CASE("a worker gets a segment once, before its first job in it, and no more
 }
 
 TEST_CASE("a result is confirmed when the journal has been written, once, and not before") {
-  Fixture f;
+  Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit();
   REQUIRE(f.tell(worker, ipc::Available{10, {}}));
@@ -99,13 +40,13 @@ TEST_CASE("a result is confirmed when the journal has been written, once, and no
 }
 
 TEST_CASE("what a worker had in hand when it died goes to another one") {
-  Fixture f;
+  Desk f;
   RemoteEnd first(f.loop, ipc::Role::kSmtpClient), second(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit();
   REQUIRE(f.tell(first, ipc::Available{10, {}}));
   f.workers.hand_out(f.turn);
   CHECK(first.read().size() == 2);
-  f.workers.on_gone(first.peer, kNow);
+  f.workers.on_gone(first.peer, kNow, f.turn);
   REQUIRE(f.tell(second, ipc::Available{10, {}}));
   f.workers.hand_out(f.turn);
   second.read();
@@ -113,7 +54,7 @@ TEST_CASE("what a worker had in hand when it died goes to another one") {
 }
 
 TEST_CASE("a worker that gave a job back rests, so that the two do not play it to and fro") {
-  Fixture f;
+  Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit();
   REQUIRE(f.tell(worker, ipc::Available{10, {}}));
@@ -129,7 +70,7 @@ TEST_CASE("a worker that gave a job back rests, so that the two do not play it t
 }
 
 TEST_CASE("what a worker names as in hand when it comes is not handed out, and its result counts") {
-  Fixture f;
+  Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit(2);
   REQUIRE(f.tell(worker, ipc::Available{10, {{id, {0, 1}, 7}}}));
@@ -144,20 +85,20 @@ TEST_CASE("what a worker names as in hand when it comes is not handed out, and i
 }
 
 TEST_CASE("of two jobs of one message from a former qmgr the unanswered one is ready again when its worker dies") {
-  Fixture f;
+  Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit(2);
   REQUIRE(f.tell(worker, ipc::Available{10, {{id, {0}, 7}, {id, {1}, 8}}}));
   REQUIRE(f.tell(
       worker,
       ipc::Results{.number = 1, .job = 8, .id = id, .recipients = {{1, ipc::Outcome::kSent, "2.0.0", "mx", "ok"}}}));
-  f.workers.on_gone(worker.peer, kNow);
+  f.workers.on_gone(worker.peer, kNow, f.turn);
   CHECK(f.queue.ledger().find(id)->recipients[0].step == Step::kReady);
   CHECK(f.queue.ledger().find(id)->recipients[1].step == Step::kDone);
 }
 
 TEST_CASE("a failed message goes to bounce and to nobody else, and is gone when the report is stored") {
-  Fixture f;
+  Desk f;
   RemoteEnd client(f.loop, ipc::Role::kSmtpClient), bounce(f.loop, ipc::Role::kBounce);
   const auto id = f.admit();
   REQUIRE(f.tell(client, ipc::Available{10, {}}));
@@ -171,12 +112,12 @@ TEST_CASE("a failed message goes to bounce and to nobody else, and is gone when 
   const auto report = bounce.last<ipc::MakeReport>();
   REQUIRE(report.recipients.size() == 1);
   CHECK(report.recipients[0].address == "user0@example.net");
-  REQUIRE(f.tell(bounce, ipc::ReportStored{report.job, id, queue::QueueId{1}}));
+  REQUIRE(f.tell(bounce, ipc::ReportStored{1, report.job, id, queue::QueueId{1}, {0}}));
   CHECK(f.queue.ledger().find(id) == nullptr);
 }
 
 TEST_CASE("a segment is taken back from those that have it") {
-  Fixture f;
+  Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient), idle(f.loop, ipc::Role::kBounce);
   const uint32_t segment = f.queue.ledger().find(f.admit())->place.segment;
   REQUIRE(f.tell(worker, ipc::Available{10, {}}));
@@ -189,7 +130,7 @@ TEST_CASE("a segment is taken back from those that have it") {
 }
 
 TEST_CASE("a frame that is not for qmgr is refused") {
-  Fixture f;
+  Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   CHECK_FALSE(f.tell(worker, ipc::Stored{1, {2}}));
   CHECK_FALSE(f.ask(worker, ipc::Available{1, {}}));
@@ -197,7 +138,7 @@ TEST_CASE("a frame that is not for qmgr is refused") {
 
 TEST_CASE("an action on a message that is named twice is done once, and answered when it is durable") {
   for (const ipc::Verb verb : {ipc::Verb::kDelete, ipc::Verb::kHold, ipc::Verb::kExpire}) {
-    Fixture f;
+    Desk f;
     RemoteEnd command(f.loop, ipc::Role::kControl);
     const std::string id = queue::to_text(f.admit());
     REQUIRE(f.ask(command,
@@ -214,7 +155,7 @@ TEST_CASE("an action on a message that is named twice is done once, and answered
 }
 
 TEST_CASE("an operator who left is owed no answer") {
-  Fixture f;
+  Desk f;
   auto command = std::make_unique<RemoteEnd>(f.loop, ipc::Role::kControl);
   REQUIRE(
       f.ask(*command,
@@ -226,7 +167,7 @@ TEST_CASE("an operator who left is owed no answer") {
 }
 
 TEST_CASE("the listing shows where each message stands") {
-  Fixture f;
+  Desk f;
   RemoteEnd command(f.loop, ipc::Role::kControl);
   const auto held = f.admit(2);
   f.deliveries.act(ipc::Verb::kHold, *f.queue.ledger().find(held), kNow);

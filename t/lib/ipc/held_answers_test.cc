@@ -1,10 +1,10 @@
-// Results are kept until qmgr has them in its journal.
-#include "smtp-client/held_results.h"
+// Answers are kept until qmgr has them in its journal.
+#include "ipc/held_answers.h"
 
 #include <catch2/catch.hpp>
 
 using namespace hikyaku;
-using smtp_client::HeldResults;
+using HeldResults = ipc::HeldAnswers<ipc::Results>;
 
 namespace {
 
@@ -85,4 +85,17 @@ TEST_CASE("held results count as in hand, so that no other worker gets their rec
   REQUIRE(subjects.size() == 1);
   CHECK(subjects[0].id == queue::QueueId{9});
   CHECK(subjects[0].recipients == std::vector<uint32_t>{3, 5});
+}
+
+TEST_CASE("a report that is stored is kept in the same way") {
+  ipc::HeldAnswers<ipc::ReportStored> held;
+  ipc::ReportStored stored{.job = 70, .id = {9}, .report = {10}, .recipients = {1, 4}};
+  held.add(stored);
+  const auto subjects = held.subjects();
+  REQUIRE(subjects.size() == 1);
+  CHECK(subjects[0].id == queue::QueueId{9});
+  CHECK(subjects[0].job == 70);
+  CHECK(subjects[0].recipients == std::vector<uint32_t>{1, 4});
+  REQUIRE(held.recorded(1));
+  CHECK(held.empty());
 }

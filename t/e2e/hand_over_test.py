@@ -177,8 +177,12 @@ class Poison(unittest.TestCase):
                 two_clients(hikyaku)
             hikyaku.start()
             poison = hikyaku.send("ann@origin.test", "poison@dest.test", message("poison"))
+            is_held = lambda: hikyaku.log_lines(f"{poison}: held: ")
             for deaths in range(1, 4):
-                wait_until(lambda: hop.rcpt_count("poison@dest.test") == deaths, 15, f"attempt {deaths}")
+                # Two clients are killed one after the other, so the message may end both, the second one unseen.
+                wait_until(lambda: hop.rcpt_count("poison@dest.test") == deaths or is_held(), 15, f"attempt {deaths}")
+                if is_held():
+                    break
                 other = f"other{deaths}@dest.test"
                 hikyaku.send("ann@origin.test", other, message(other))
                 wait_until(lambda: hop.messages_for(other), 10, "other mail flows beside it")
@@ -194,7 +198,8 @@ class Poison(unittest.TestCase):
             self.assertIn(REASON, hikyaku.must_run("queue", "list"))
             hikyaku.send("ann@origin.test", "last@dest.test", message("last"))
             wait_until(lambda: hop.messages_for("last@dest.test"), 10)
-            self.assertEqual(hop.rcpt_count("poison@dest.test"), 3)
+            attempts = hop.rcpt_count("poison@dest.test")
+            self.assertTrue(attempts == 3 or (clients == 2 and attempts == 2), attempts)
             hikyaku.kill("qmgr")
             wait_until(lambda: whole(hikyaku), 10)
             [entry] = wait_until(hikyaku.queue_list, 10)

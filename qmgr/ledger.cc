@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "queue/journal_reader.h"
 #include "queue/record_reader.h"
 
 namespace hikyaku::qmgr {
@@ -31,15 +30,25 @@ Ledger::Ledger(queue::Disk& disk, std::string journal_folder, queue::LogReader& 
 // ---- start -------------------------------------------------------------------------------------------------------
 
 util::Result<void> Ledger::recover() {
-  if (auto replayed = queue::replay_journal(disk_, folder_, [this](const queue::JournalRecord& r) { hear(r); });
-      !replayed)
-    return replayed;
+  const auto replayed = queue::replay_journal(disk_, folder_, [this](const queue::JournalRecord& r) { hear(r); });
+  if (!replayed) return std::unexpected(replayed.error());
+  tell(*replayed);
   for (auto& [id, told] : told_) {
     if (!told.has_place || told.completed) continue;
     if (auto back = bring_back(queue::QueueId{id}, told.place); !back) return back;
   }
   open_.clear();
   return {};
+}
+
+// What was lost is at most delivered again: no checkpoint was heard that rests on it.
+void Ledger::tell(const queue::JournalReplay& replayed) {
+  for (const queue::Damage& one : replayed.damage)
+    damage_.push_back(fmt::format("{}: {} bytes at offset {} are damaged", one.file, one.length, one.offset));
+  for (const queue::Damage& one : replayed.torn)
+    damage_.push_back(fmt::format("{}: {} bytes at offset {} were not durable and are torn or damaged", one.file,
+                                  one.length, one.offset));
+  if (!replayed.damage.empty()) journal_.set_aside(replayed.number);
 }
 
 void Ledger::hear(const queue::JournalRecord& record) {

@@ -14,6 +14,7 @@
 
 #include "qmgr/message.h"
 #include "queue/disk.h"
+#include "queue/journal_reader.h"
 #include "queue/journal_writer.h"
 #include "queue/log_reader.h"
 #include "util/error.h"
@@ -50,6 +51,8 @@ class Ledger {
   bool dirty() const { return dirty_; }
   util::Result<void> write() { return journal_.write(); }
   util::Result<void> sync();
+  // At an orderly end, after sync(): nothing can be told after it.
+  util::Result<void> close() { return journal_.close(); }
   // The log has been followed up to here: moves the checkpoint when a segment has been left behind.
   void followed(queue::LogPosition position);
   // After sync(): segments, each told once, that nothing alive stands in and no restart would read.
@@ -69,6 +72,7 @@ class Ledger {
     std::vector<queue::JournalRecord> records;
   };
 
+  void tell(const queue::JournalReplay& replayed);
   void hear(const queue::JournalRecord& record);
   void apply(Message& message, const queue::JournalRecord& record);
   util::Result<void> bring_back(queue::QueueId id, const queue::Place& place);

@@ -33,6 +33,16 @@ util::Result<void> JournalWriter::sync() {
   return {};
 }
 
+// The mark vouches for all before it, so that must be durable first: in one flush a power loss could keep the mark
+// alone.
+util::Result<void> JournalWriter::close() {
+  if (auto synced = sync(); !synced || !fd_) return synced;
+  append_journal_end_mark(nonce_, synced_, buffer_);
+  auto marked = sync();
+  fd_.reset();
+  return marked;
+}
+
 util::Result<void> JournalWriter::fail(const util::Error& error) {
   failure_ = util::Error{folder_ + "/" + numbered_name("", number_) + ": " + error.text, false};
   return std::unexpected(*failure_);
@@ -83,6 +93,7 @@ util::Result<os::UniqueFd> JournalWriter::write_new_file(uint32_t number, std::s
     return util::temporary(unfinished + ": " + done.error().text);
   }
   done = disk_->rename(unfinished, path);
+  if (done) move_damaged();
   if (done) done = disk_->sync_folder(folder_);
   if (!done) {
     // Nobody knows now which file a restart will find as the newest, so neither may go on.
@@ -90,6 +101,15 @@ util::Result<os::UniqueFd> JournalWriter::write_new_file(uint32_t number, std::s
     return std::unexpected(fail(done.error()).error());
   }
   return fd;
+}
+
+// Together with the new file's name, so that no restart finds neither. A failure costs only the file's keeping, so it
+// does not stop the journal.
+void JournalWriter::move_damaged() {
+  if (damaged_ == 0) return;
+  (void)disk_->rename(folder_ + "/" + numbered_name("", damaged_),
+                      folder_ + "/" + numbered_name(kDamagedPrefix, damaged_));
+  damaged_ = 0;
 }
 
 // What stays is removed next time: only the newest file counts.

@@ -15,6 +15,8 @@
 
 namespace hikyaku::queue {
 
+inline constexpr std::string_view kDamagedPrefix = "damaged-";
+
 class JournalWriter {
  public:
   // For `folder`, which must exist. Nothing can be appended before the first rotate(), which qmgr calls with what it
@@ -34,6 +36,14 @@ class JournalWriter {
   // already be found by a restart: then not usable().
   util::Result<void> rotate(std::span<const JournalRecord> alive);
 
+  // At an orderly end: all that was appended is durable, and an end mark says so; then whatever is not whole is damage.
+  // Nothing can be appended after it.
+  util::Result<void> close();
+
+  // File `number` is damaged: the next rotate() renames it to kDamagedPrefix and its number, and leaves it there for
+  // whoever can still read something in it.
+  void set_aside(uint32_t number) { damaged_ = number; }
+
   // After a failed write or sync the file's end is not known: only rotate() helps, the other calls repeat the error.
   bool usable() const { return fd_ && !failure_; }
   // Bytes of the file without the snapshot at its start: when large, rotate().
@@ -43,6 +53,7 @@ class JournalWriter {
   util::Result<void> fail(const util::Error& error);
   util::Result<uint32_t> next_number();
   util::Result<os::UniqueFd> write_new_file(uint32_t number, std::string_view bytes);
+  void move_damaged();
   void remove_others();
 
   Disk* disk_;
@@ -50,6 +61,7 @@ class JournalWriter {
   std::function<uint64_t()> new_nonce_;
   os::UniqueFd fd_;
   uint32_t number_ = 0;
+  uint32_t damaged_ = 0;  // 0: none
   uint64_t nonce_ = 0;
   uint64_t snapshot_end_ = 0;
   uint64_t end_ = 0;     // written up to here

@@ -15,6 +15,8 @@
 namespace hikyaku::queue {
 namespace {
 
+constexpr uint64_t kSmallReserve = 4096;  // images are copied at each cut
+
 uint64_t from_environment(const char* name, uint64_t usual) {
   const char* text = std::getenv(name);
   return text == nullptr ? usual : std::strtoull(text, nullptr, 10);
@@ -171,7 +173,7 @@ Restart restart(Disk& disk, const std::vector<std::string>& folders, Chance& cha
   for (const Damage& one : log->damage()) found.problems.push_back("damage " + std::to_string(one.offset));
   read_messages(disk, folders[0], log->durable_end(), found);
   // The journal goes on too, and the log takes mail.
-  JournalWriter journal(disk, folders[1]);
+  JournalWriter journal(disk, folders[1], random_nonce, kSmallReserve);
   std::vector<JournalRecord> snapshot{Checkpoint{{static_cast<uint32_t>(found.checkpoint), 0}}};
   for (const uint64_t id : found.completions) snapshot.push_back(Completed{QueueId{id}});
   if (!journal.rotate(snapshot)) found.problems.push_back("the journal cannot go on");
@@ -228,7 +230,7 @@ void cut_life(uint64_t seed, RecordingDisk::Lie lie, int cuts, Sum& sum) {
   {
     auto log = LogWriter::open(life.disk, life.folders[0], options_with(chance));
     REQUIRE(log);
-    JournalWriter journal(life.disk, life.folders[1]);
+    JournalWriter journal(life.disk, life.folders[1], random_nonce, kSmallReserve);
     REQUIRE(journal.rotate({}));
     life.live(*log, journal, chance, 40);
     if (chance() % 4 == 0) {

@@ -1,6 +1,8 @@
 // qmgr's journal: what is written is replayed, whatever stops the writer.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cerrno>
+#include <filesystem>
 
 #include "os/file.h"
 #include "queue/crc32c.h"
@@ -122,11 +124,11 @@ TEST_CASE("rotation keeps what is alive, and nothing else") {
   auto expected = kOneOfEach;
   expected.push_back(Completed{QueueId{5}});
   CHECK((replay(disk, folder.path()) == expected));
-  CHECK(disk.list(folder.path())->size() == 1);
+  CHECK(disk.list(folder.path()) == std::vector<std::string>{"0000000002", "reserve"});
   JournalWriter next(disk, folder.path());
   REQUIRE(next.rotate(completed(7, 7)));
   CHECK((replay(disk, folder.path()) == completed(7, 7)));
-  CHECK(disk.list(folder.path()) == std::vector<std::string>{"0000000003"});
+  CHECK(disk.list(folder.path()) == std::vector<std::string>{"0000000003", "reserve"});
 }
 
 TEST_CASE("a power cut takes back at most what was not synced") {
@@ -284,7 +286,7 @@ TEST_CASE("a damaged journal file is set aside when the next one begins, and sta
   next.set_aside(1);
   REQUIRE(next.rotate(completed(1, 3)));
   REQUIRE(next.rotate(completed(1, 3)));
-  CHECK(disk.list(folder.path()) == std::vector<std::string>{"0000000003", "damaged-0000000001"});
+  CHECK(disk.list(folder.path()) == std::vector<std::string>{"0000000003", "damaged-0000000001", "reserve"});
 }
 
 TEST_CASE("a journal closed in good order says so, and takes nothing more") {
@@ -330,6 +332,60 @@ TEST_CASE("whichever call fails, what was synced is replayed") {
     CHECK(records->size() >= synced);
     CHECK((records == completed(1, records->size())));
   }
+}
+
+namespace {
+
+// A disk with no space but that of the reserve, once it is full.
+class TightDisk : public RealDisk {
+ public:
+  explicit TightDisk(const std::string& folder) : reserve_(folder + "/reserve") {}
+  void fill() { full_ = true; }
+  void make_space() { full_ = false; }
+  uint64_t reserved() const { return std::filesystem::exists(reserve_) ? std::filesystem::file_size(reserve_) : 0; }
+
+  util::Result<void> preallocate(int fd, uint64_t length) override {
+    if (!full_) return RealDisk::preallocate(fd, length);
+    if (given_up_ > 0) {
+      --given_up_;
+      return RealDisk::preallocate(fd, length);
+    }
+    return util::system_error("allocate space", ENOSPC);
+  }
+  util::Result<void> unlink(const std::string& path) override {
+    if (path == reserve_ && reserved() > 0) ++given_up_;
+    return RealDisk::unlink(path);
+  }
+
+ private:
+  std::string reserve_;
+  bool full_ = false;
+  int given_up_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("on a full disk a new journal file takes the place of the reserve, which comes back when there is space") {
+  TemporaryFolder folder;
+  TightDisk disk(folder.path());
+  JournalWriter writer(disk, folder.path());
+  REQUIRE(writer.rotate(completed(1, 3)));
+  CHECK(disk.reserved() >= kJournalReserve);
+  disk.fill();
+  JournalWriter next(disk, folder.path());  // as after a restart
+  REQUIRE(next.rotate(completed(1, 3)));
+  CHECK(disk.reserved() == 0);
+  for (const JournalRecord& record : completed(4, 5)) next.append(record);
+  REQUIRE(next.sync());
+  CHECK_FALSE(next.rotate(completed(1, 5)));  // there was one reserve
+  CHECK(next.usable());
+  CHECK((replay(disk, folder.path()) == completed(1, 5)));
+  disk.make_space();
+  for (uint64_t id = 6; id < 100 && disk.reserved() == 0; ++id) {
+    next.append(completed(id, id)[0]);
+    REQUIRE(next.sync());
+  }
+  CHECK(disk.reserved() >= kJournalReserve);
 }
 
 TEST_CASE("a reply that looks like journal records is only a reply") {

@@ -48,6 +48,8 @@ void Server::open_when_unlocked() {
   for (const queue::Damage& damage : writer_->damage())
     context_.logger().error(
         fmt::format("queue: {}: {} bytes at offset {} are damaged", damage.file, damage.length, damage.offset));
+  if (writer_->start_trouble())
+    context_.logger().error("queue: new mail is refused until there is space: " + writer_->start_trouble()->text);
   group_.emplace(*writer_, context_.logger());
   listen();
   background_.set({});

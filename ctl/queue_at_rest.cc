@@ -37,7 +37,7 @@ queue::JournalReport read_journal(queue::Disk& disk, queue::JournalFacts& facts)
   if (read)
     report = std::move(*read);
   else
-    report = {.file = folder, .problem = read.error().text, .damage = {}};
+    report = {.file = folder, .problem = read.error().text, .damage = {}, .torn = {}};
   if (!report.intact()) facts.distrust();
   return report;
 }

@@ -53,6 +53,7 @@ void Deliveries::admit(Message& message, Time now) {
     tried = tried || state.attempts > 0;
     if (state.step == Step::kReady) ready.push_back(index);
   }
+  bound_waits(message, now);
   if (!ready.empty() && !message.held) {
     const Lane lane = tried ? Lane::kRetry : Lane::kFirst;
     if (ready.size() == message.recipients.size() && is_crowded(message, lane)) {
@@ -196,7 +197,7 @@ std::optional<Deliveries::Outgoing> Deliveries::next_delivery() {
     for (const uint32_t index : pick->task.recipients) message->recipients[index].step = Step::kInHand;
     const uint64_t number = ++last_job_;
     const auto [job, added] = jobs_.emplace(
-        number, Job{message->id, std::move(pick->task.recipients), pick->destination, pick->task.lane, false});
+        number, Job{message->id, std::move(pick->task.recipients), pick->destination, pick->task.lane, false, jumps_});
     return Outgoing{number, &job->second, message};
   }
   return std::nullopt;
@@ -263,7 +264,8 @@ void Deliveries::answered(const ipc::Results& results, Time now) {
   const bool was_trial = suspects_[kDelivery].on_trial(results.job);
   const auto job = end_job(results.job, reached ? Scheduler::Ended::kAnswered : Scheduler::Ended::kUnreachable);
   if (Message* message = ledger_.load(results.id))  // else it was deleted meanwhile
-    for (const ipc::RecipientResult& result : results.recipients) take_result(*message, result, now);
+    for (const ipc::RecipientResult& result : results.recipients)
+      take_result(*message, result, now, job && job->jumps == jumps_);
   // A recipient that the answer leaves out must not stay in a hand that holds nothing.
   if (job) take_back(*job, now);
   Message* message = ledger_.find(results.id);
@@ -271,7 +273,8 @@ void Deliveries::answered(const ipc::Results& results, Time now) {
   if (message != nullptr) settle(*message, now);
 }
 
-void Deliveries::take_result(Message& message, const ipc::RecipientResult& result, Time now) {
+void Deliveries::take_result(Message& message, const ipc::RecipientResult& result, Time now,
+                             bool attempted_since_jump) {
   if (result.index >= message.recipients.size()) return;
   RecipientState& state = message.recipients[result.index];
   // A result that was told twice, once to a former qmgr: what is done is never touched again.
@@ -283,15 +286,16 @@ void Deliveries::take_result(Message& message, const ipc::RecipientResult& resul
   state.reply = result.text.substr(0, kLongestReply);
   state.remote_mta = result.remote_mta.substr(0, kLongestReply);
   if (result.outcome == ipc::Outcome::kBounced) return ledger_.failed(message, result.index, false);
-  plan_retry(message, result.index, now);
+  plan_retry(message, result.index, now, attempted_since_jump);
 }
 
-void Deliveries::plan_retry(Message& message, uint32_t index, Time now) {
+void Deliveries::plan_retry(Message& message, uint32_t index, Time now, bool attempted_since_jump) {
   RecipientState& state = message.recipients[index];
   const RetryFacts facts{.now = now,
                          .queued = Time(std::chrono::microseconds(message.arrival)),
                          .retry = state.attempts,
-                         .chance = std::generate_canonical<double, 32>(chance_)};
+                         .chance = std::generate_canonical<double, 32>(chance_),
+                         .attempted_since_jump = attempted_since_jump};
   const auto next = next_attempt(config_.retry, facts);
   if (!next) return give_up(message, index, now);
   const int64_t second = std::chrono::ceil<std::chrono::seconds>(*next).time_since_epoch().count();

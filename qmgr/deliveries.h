@@ -30,6 +30,7 @@ struct Job {
   Destination* destination = nullptr;  // none for a report, and for what a former qmgr handed out
   Lane lane = Lane::kFirst;
   bool is_report = false;
+  uint64_t jumps = UINT64_MAX;  // of the wall clock, when it was handed out; unknown for a former qmgr's
 };
 
 class Deliveries {
@@ -45,6 +46,10 @@ class Deliveries {
   // The same of those that rest, as far as the lanes have room. True: another call may find more, after the index has
   // seen these leave.
   bool load_due(Time now);
+  // The wall clock was set by so much. What waits is planned anew, and what is on its way is not given up by its age.
+  void clock_jumped(std::chrono::microseconds jump, Time now);
+  // Looks through a piece of what rests for times that another clock planned, further away than any wait may be.
+  void look_for_late(Time now);
 
   // The next job for smtp-client; its recipients are in hand from now on.
   struct Outgoing {
@@ -80,8 +85,9 @@ class Deliveries {
  private:
   void make_ready(Message& message, const std::vector<uint32_t>& recipients, Lane lane, Time now);
   Destination* destination_for(Message& message, uint32_t index);
-  void take_result(Message& message, const ipc::RecipientResult& result, Time now);
-  void plan_retry(Message& message, uint32_t index, Time now);
+  void take_result(Message& message, const ipc::RecipientResult& result, Time now, bool attempted_since_jump);
+  void plan_retry(Message& message, uint32_t index, Time now, bool attempted_since_jump);
+  bool bound_waits(Message& message, Time now) const;
   void give_up(Message& message, uint32_t index, Time now);
   void settle(Message& message, Time now);
   void remove(Message& message);
@@ -106,8 +112,10 @@ class Deliveries {
   uint64_t last_job_;                             // numbers of a former qmgr's jobs are never met again
   std::set<std::pair<int64_t, uint64_t>> wakes_;  // (Message::wake, id), one for each that waits in memory
   std::deque<queue::QueueId> reports_;
-  static constexpr size_t kDelivery = false, kReport = true;  // by Job::is_report
-  std::array<Suspects, 2> suspects_;                          // of ending smtp-client, and bounce
+  static constexpr size_t kDelivery = false, kReport = true;     // by Job::is_report
+  std::array<Suspects, 2> suspects_;                             // of ending smtp-client, and bounce
+  uint64_t jumps_ = 0;                                           // of the wall clock
+  std::optional<queue::QueueId> late_from_ = queue::QueueId{0};  // look_for_late() goes on here; nothing: it is through
   std::minstd_rand chance_{std::random_device{}()};
 };
 

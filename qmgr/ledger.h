@@ -24,6 +24,7 @@
 #include "queue/disk.h"
 #include "queue/index.h"
 #include "queue/index_writer.h"
+#include "queue/journal_reader.h"
 #include "queue/journal_writer.h"
 #include "queue/log_reader.h"
 #include "queue/record_reader.h"
@@ -111,6 +112,8 @@ class Ledger {
   bool dirty() const { return dirty_; }
   util::Result<void> write() { return journal_.write(); }
   util::Result<void> sync();
+  // At an orderly end, after sync(): nothing can be told after it.
+  util::Result<void> close() { return journal_.close(); }
   // The log has been followed up to here: moves the checkpoint when a segment has been left behind.
   void followed(queue::LogPosition position);
   // After sync(): segments, each told once, that nothing alive stands in and no restart would read.
@@ -129,6 +132,7 @@ class Ledger {
   };
 
   util::Result<void> open_index();
+  void tell(const queue::JournalReplay& replayed);
   void hear(const queue::JournalRecord& record);
   static void apply(Message& message, const queue::JournalRecord& record);
   util::Result<void> recover_completed();

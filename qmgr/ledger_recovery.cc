@@ -6,7 +6,6 @@
 
 #include "qmgr/ledger.h"
 #include "qmgr/rest.h"
-#include "queue/journal_reader.h"
 #include "queue/record_reader.h"
 
 namespace hikyaku::qmgr {
@@ -24,10 +23,17 @@ struct Overloaded : Ts... {
 
 util::Result<void> Ledger::recover() {
   if (auto opened = open_index(); !opened) return opened;
-  if (auto replayed =
-          queue::replay_journal(disk_, folders_.journal, [this](const queue::JournalRecord& r) { hear(r); });
-      !replayed)
-    return replayed;
+  const auto replayed =
+      queue::replay_journal(disk_, folders_.journal, [this](const queue::JournalRecord& r) { hear(r); });
+  if (!replayed) return std::unexpected(replayed.error());
+  tell(*replayed);
+  const auto position = index_->position();
+  if (!position) return std::unexpected(position.error());
+  if (position->journal > replayed->number)
+    damage_.push_back(
+        fmt::format("the journal is older ({}) than the index ({}): files were removed or restored, and "
+                    "some mail may be sent again",
+                    replayed->number, position->journal));
   if (auto completed = recover_completed(); !completed) return completed;
   for (const auto& [id, told] : told_)
     if (auto recovered = recover_told(queue::QueueId{id}, told); !recovered) return recovered;
@@ -42,6 +48,16 @@ util::Result<void> Ledger::open_index() {
   if (auto synced = index_->sync(); !synced) return synced;
   writer_.emplace(*index_);
   return {};
+}
+
+// What was lost is at most delivered again: no checkpoint was heard that rests on it.
+void Ledger::tell(const queue::JournalReplay& replayed) {
+  for (const queue::Damage& one : replayed.damage)
+    damage_.push_back(fmt::format("{}: {} bytes at offset {} are damaged", one.file, one.length, one.offset));
+  for (const queue::Damage& one : replayed.torn)
+    damage_.push_back(fmt::format("{}: {} bytes at offset {} were not durable and are torn or damaged", one.file,
+                                  one.length, one.offset));
+  if (!replayed.damage.empty()) journal_.set_aside(replayed.number);
 }
 
 void Ledger::hear(const queue::JournalRecord& record) {

@@ -1,6 +1,8 @@
 // qmgr: the one scheduler.
 #include "qmgr/manager.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "os/clock.h"
@@ -35,6 +37,7 @@ Manager::Manager(service::Context& context)
       lock_retry_(context.loop(), [this] { open_when_unlocked(); }),
       tick_(context.loop(),
             [this] {
+              look_at_clock();
               load_due();
               sync();
               end_turn();
@@ -83,6 +86,7 @@ void Manager::caught_up() {
   for (const auto& [id, message] : ledger_.messages()) ids.push_back(message.id);
   std::sort(ids.begin(), ids.end());
   const Time now = os::wall_now();
+  (void)clock_.look(now, context_.loop().now());  // jumps count from here
   for (const queue::QueueId id : ids) deliveries_.admit(*ledger_.find(id), now);
   index_watch_.emplace(context_.loop(), ledger_.index_fd(), event::Watch::Interest::kRead,
                        [this] { on_index_progress(); });
@@ -177,6 +181,16 @@ void Manager::on_index_progress() {
   turn_end_.schedule();
 }
 
+void Manager::look_at_clock() {
+  const Time now = os::wall_now();
+  if (const auto jump = clock_.look(now, context_.loop().now())) {
+    context_.logger().warning(fmt::format("the clock was set by {} s: retries are planned anew",
+                                          std::chrono::duration_cast<std::chrono::seconds>(*jump).count()));
+    deliveries_.clock_jumped(*jump, now);
+  }
+  deliveries_.look_for_late(now);
+}
+
 // What rests and is due comes back into memory, a slice at a time.
 void Manager::load_due() {
   if (!recovered_) return;
@@ -195,7 +209,9 @@ void Manager::reload(const config::Settings& settings) {
 void Manager::drain(event::Duration) {
   if (recovered_) {
     ledger_.followed(follower_->position());
-    if (auto synced = ledger_.sync(); !synced) context_.logger().error("queue: " + synced.error().text);
+    auto closed = ledger_.sync();
+    if (closed) closed = ledger_.close();
+    if (!closed) context_.logger().error("queue: " + closed.error().text);
   }
   context_.finish();
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "ipc/peer.h"
+#include "qmgr/clock_jump.h"
 #include "qmgr/control.h"
 #include "qmgr/deliveries.h"
 #include "qmgr/follower.h"
@@ -35,6 +36,7 @@ class Manager final : public service::Daemon {
   void hand_over();
   void on_index_progress();
   void load_due();
+  void look_at_clock();
 
   service::Context& context_;
   queue::RealDisk disk_;
@@ -49,6 +51,7 @@ class Manager final : public service::Daemon {
   std::optional<event::Watch> index_watch_;
   unsigned ticks_ = 0;
   bool had_room_ = true;
+  ClockWatch clock_;
   event::TurnEnd turn_end_;
   std::optional<Follower> follower_;
   std::optional<ipc::Server> server_;

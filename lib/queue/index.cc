@@ -12,6 +12,8 @@ namespace {
 
 constexpr unsigned kReaders = 16;  // qmgr's loop, and whoever looks with LMDB's own tools
 constexpr std::string_view kBallastName = "/ballast";
+constexpr std::string_view kDataName = "data.mdb";  // LMDB's
+constexpr std::string_view kNewName = "new-data.mdb";
 // Disk that must be free for the ballast to be taken back, times its size: so that it is not given up at once again.
 constexpr uint64_t kRoomForBallast = 4;
 
@@ -61,7 +63,8 @@ Index::~Index() {
 
 util::Result<std::unique_ptr<Index>> Index::open(Disk& disk, const std::string& folder, IndexOptions options) {
   std::unique_ptr<Index> index(new Index(disk, folder, options));
-  if (auto opened = index->open_environment(); !opened) return std::unexpected(opened.error());
+  if (auto made = index->make(); !made) return std::unexpected(made.error());
+  if (auto opened = index->open_environment(folder, 0); !opened) return std::unexpected(opened.error());
   if (auto opened = index->open_tables(); !opened) return std::unexpected(opened.error());
   // LMDB syncs what is in its files, and not that there are such files.
   if (auto synced = disk.sync_folder(folder); !synced) return std::unexpected(synced.error());
@@ -70,7 +73,23 @@ util::Result<std::unique_ptr<Index>> Index::open(Disk& disk, const std::string& 
   return index;
 }
 
-util::Result<void> Index::open_environment() {
+// Under another name until it is durable: a power loss while LMDB makes a file leaves one that it refuses.
+util::Result<void> Index::make() {
+  const auto names = disk_.list(folder_);
+  if (!names) return std::unexpected(names.error());
+  if (std::ranges::find(*names, kDataName) != names->end()) return {};
+  const std::string path = folder_ + "/" + std::string(kNewName);
+  (void)disk_.unlink(path);  // left over from a crash, or not there
+  if (auto opened = open_environment(path, MDB_NOSUBDIR); !opened) return opened;
+  if (auto opened = open_tables(); !opened) return opened;
+  if (const int code = mdb_env_sync(environment_.get(), 1); code != 0) return index_error("make " + path, code);
+  environment_.reset();
+  (void)disk_.unlink(path + "-lock");
+  if (auto renamed = disk_.rename(path, folder_ + "/" + std::string(kDataName)); !renamed) return renamed;
+  return disk_.sync_folder(folder_);
+}
+
+util::Result<void> Index::open_environment(const std::string& path, unsigned flags) {
   MDB_env* environment = nullptr;
   int code = mdb_env_create(&environment);
   environment_.reset(environment);
@@ -79,10 +98,10 @@ util::Result<void> Index::open_environment() {
   if (code == 0) code = mdb_env_set_mapsize(environment, options_.map_size);
   // Without the sync of the meta page a commit costs one flush and not two; the last one may then be undone by a power
   // loss, and never more. NOTLS: a reader's slot belongs to the transaction and is free again at its end.
-  if (code == 0) code = mdb_env_open(environment, folder_.c_str(), MDB_NOMETASYNC | MDB_NOTLS, 0600);
+  if (code == 0) code = mdb_env_open(environment, path.c_str(), flags | MDB_NOMETASYNC | MDB_NOTLS, 0600);
   int dead = 0;
   if (code == 0) code = mdb_reader_check(environment, &dead);  // a killed predecessor's would keep old pages for ever
-  if (code != 0) return index_error("open " + folder_, code);
+  if (code != 0) return index_error("open " + path, code);
   MDB_stat facts{};
   mdb_env_stat(environment, &facts);
   page_size_ = facts.ms_psize;

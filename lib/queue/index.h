@@ -106,7 +106,8 @@ class Index {
   };
 
   Index(Disk& disk, std::string folder, IndexOptions options);
-  util::Result<void> open_environment();
+  util::Result<void> make();
+  util::Result<void> open_environment(const std::string& path, unsigned flags);
   util::Result<void> open_tables();
   uint64_t used_pages(IndexTransaction& transaction) const;
   void judge_room();

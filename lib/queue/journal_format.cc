@@ -24,6 +24,7 @@ enum class Type : uint8_t {
   kBounceSent = 5,
   kMoved = 6,
   kCheckpoint = 7,
+  kEndMark = 8,
 };
 
 class Writer {
@@ -122,6 +123,12 @@ uint32_t checksum(uint64_t nonce, std::string_view covered) {
   return extend_crc32c(crc32c({bytes, sizeof bytes}), covered);
 }
 
+void finish_record(std::string& out, size_t start, uint64_t nonce, uint64_t durable_before) {
+  store(&out[start + 4], static_cast<uint32_t>(out.size() - start - kJournalRecordHeaderSize));
+  store(&out[start + 8], durable_before);
+  store(&out[start], checksum(nonce, std::string_view(out).substr(start + 4)));
+}
+
 template <class Record, class... Fields>
 std::optional<JournalRecord> take_record(Reader in, Record& record, Fields&... fields) {
   if (!in.take_all(fields...)) return std::nullopt;
@@ -156,6 +163,8 @@ std::optional<JournalRecord> take_fields(uint8_t type, Reader in) {
     }
     case Type::kCheckpoint:
       return take_record(in, checkpoint, checkpoint.position.segment, checkpoint.position.offset);
+    case Type::kEndMark:
+      break;  // not a record that tells anything
   }
   return std::nullopt;
 }
@@ -177,25 +186,42 @@ util::Result<JournalHeader> parse_journal_header(std::string_view bytes) {
   if (bytes.size() < kJournalHeaderSize) return util::permanent("too short for a journal's header");
   bytes = bytes.substr(0, kJournalHeaderSize);
   if (!bytes.starts_with(kMagic)) return util::permanent("not a journal");
+  // Every version's header has its checksum in the same place: so a changed bit is not taken for another version.
+  if (load<uint32_t>(&bytes[kHeaderCrc]) != crc32c(bytes.substr(kHeaderVersion))) {
+    return util::permanent("the journal's header is damaged");
+  }
   const auto version = load<uint32_t>(&bytes[kHeaderVersion]);
   if (version != kJournalVersion) {
     return util::permanent("journal of version " + std::to_string(version) + ", this program reads version " +
                            std::to_string(kJournalVersion));
   }
-  if (load<uint32_t>(&bytes[kHeaderCrc]) != crc32c(bytes.substr(kHeaderVersion))) {
-    return util::permanent("the journal's header is damaged");
-  }
   return JournalHeader{load<uint32_t>(&bytes[kHeaderNumber]), load<uint64_t>(&bytes[kHeaderNonce]),
                        load<uint64_t>(&bytes[kHeaderSnapshotEnd])};
+}
+
+bool is_other_journal_version(std::string_view bytes) {
+  if (bytes.size() < kJournalHeaderSize || !bytes.starts_with(kMagic)) return false;
+  bytes = bytes.substr(0, kJournalHeaderSize);
+  return load<uint32_t>(&bytes[kHeaderCrc]) == crc32c(bytes.substr(kHeaderVersion)) &&
+         load<uint32_t>(&bytes[kHeaderVersion]) != kJournalVersion;
 }
 
 void append_journal_record(const JournalRecord& record, uint64_t nonce, uint64_t durable_before, std::string& out) {
   const size_t start = out.size();
   out.append(kJournalRecordHeaderSize, '\0');
   std::visit(Encode{Writer(out)}, record);
-  store(&out[start + 4], static_cast<uint32_t>(out.size() - start - kJournalRecordHeaderSize));
-  store(&out[start + 8], durable_before);
-  store(&out[start], checksum(nonce, std::string_view(out).substr(start + 4)));
+  finish_record(out, start, nonce, durable_before);
+}
+
+void append_journal_end_mark(uint64_t nonce, uint64_t durable_before, std::string& out) {
+  const size_t start = out.size();
+  out.append(kJournalRecordHeaderSize, '\0');
+  Writer(out).put(Type::kEndMark);
+  finish_record(out, start, nonce, durable_before);
+}
+
+bool is_journal_end_mark(std::string_view body) {
+  return body.size() == 1 && static_cast<Type>(body[0]) == Type::kEndMark;
 }
 
 std::optional<ParsedJournalRecord> find_journal_record(std::string_view bytes, uint64_t nonce) {

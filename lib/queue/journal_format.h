@@ -1,6 +1,6 @@
 // What became of each message, as qmgr writes it down: the records of a journal file, version 1.
 //
-//   file   = header (40 bytes) record* [zeros]
+//   file   = header (40 bytes) record* [end mark] [zeros]
 //   record = crc32c u32, length u32 (of type and fields), durable_before u64, type u8, fields
 //
 // A file begins with all that was alive when it was started, so one file is the whole truth. All numbers are
@@ -101,9 +101,16 @@ std::string encode_journal_header(const JournalHeader& header);
 // `bytes` must hold kJournalHeaderSize bytes; the error says what is wrong, and is permanent.
 util::Result<JournalHeader> parse_journal_header(std::string_view bytes);
 
+// Whether the header is whole and of a version that this program does not read.
+bool is_other_journal_version(std::string_view bytes);
+
 // `nonce` is the file's; `durable_before` is the offset up to which the file was synced when the record was made (as in
 // log_format.h).
 void append_journal_record(const JournalRecord& record, uint64_t nonce, uint64_t durable_before, std::string& out);
+
+// The end mark says that the writer ended in good order: all before it was durable, and nothing follows. No
+// JournalRecord, because it tells nothing of any message.
+void append_journal_end_mark(uint64_t nonce, uint64_t durable_before, std::string& out);
 
 struct ParsedJournalRecord {
   std::string_view body;  // type and fields
@@ -112,6 +119,7 @@ struct ParsedJournalRecord {
 };
 // The whole record at the beginning of `bytes`; nothing when there is none.
 std::optional<ParsedJournalRecord> find_journal_record(std::string_view bytes, uint64_t nonce);
+bool is_journal_end_mark(std::string_view body);
 // Permanent error for a type that this program does not know, or fields that do not fit it.
 util::Result<JournalRecord> parse_journal_record(std::string_view body);
 

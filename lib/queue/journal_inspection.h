@@ -15,16 +15,17 @@ namespace hikyaku::queue {
 
 struct JournalReport {
   std::string file;      // empty: there is no journal
-  std::string problem;   // why nothing of it can be read; empty when it can
+  std::string problem;   // of its header: nothing can be read then, unless one bit of it was wrong; empty when intact
   uint64_t records = 0;  // whole ones
   uint64_t bytes = 0;    // of them
   std::vector<Damage> damage;
+  std::vector<Damage> torn;  // no damage: a power loss leaves it (a changed bit in the last part looks the same)
 
   bool intact() const { return problem.empty() && damage.empty(); }
 };
 
-// Gives every whole record of the newest file in `folder` to `apply`, in order, also those behind damage. (Replay at
-// start stops there, because a decision must not rest on half of what was known.) A torn end is void, not damage.
+// Gives every whole record of the newest file in `folder` to `apply`, in order, as a replay at start hears them
+// (journal_reader.h).
 // Errors: the disk cannot be read.
 util::Result<JournalReport> inspect_journal(Disk& disk, const std::string& folder,
                                             const std::function<void(const JournalRecord&)>& apply);

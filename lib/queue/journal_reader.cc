@@ -1,60 +1,48 @@
 // Replay.
 #include "queue/journal_reader.h"
 
-#include <algorithm>
-#include <limits>
 #include <optional>
+
+#include "queue/journal_scan.h"
+#include "queue/segment_scan.h"
 
 namespace hikyaku::queue {
 namespace {
 
-util::Result<std::optional<uint32_t>> newest_file(Disk& disk, const std::string& folder) {
-  auto names = disk.list(folder);
-  if (!names) return std::unexpected(names.error());
-  std::optional<uint32_t> newest;
-  for (const std::string& name : *names) {
-    if (const auto number = parse_numbered_name("", name)) newest = std::max(newest.value_or(0), *number);
-  }
-  return newest;
+void tell_holes(const std::string& path, const JournalScan& scan, JournalReplay& replay) {
+  for (const JournalHole& hole : scan.holes)
+    (hole.was_durable ? replay.damage : replay.torn).push_back({path, hole.offset, hole.length});
 }
-
-// Whether a record behind `offset` says that the bytes there were durable.
-bool is_vouched_for(std::string_view bytes, uint64_t offset, uint64_t nonce) {
-  for (uint64_t at = offset + 1; at < bytes.size(); ++at) {
-    const auto record = find_journal_record(bytes.substr(at), nonce);
-    if (record && record->durable_before > offset) return true;
-  }
-  return false;
-}
-
-std::string place(const std::string& path, uint64_t offset) { return path + ", offset " + std::to_string(offset); }
 
 }  // namespace
 
-util::Result<void> replay_journal(Disk& disk, const std::string& folder,
-                                  const std::function<void(const JournalRecord&)>& apply) {
-  auto number = newest_file(disk, folder);
-  if (!number) return std::unexpected(number.error());
-  if (!*number) return {};
-  const std::string path = folder + "/" + numbered_name("", **number);
-  auto file = read_whole(disk, path);
-  if (!file) return std::unexpected(file.error());
-  auto header = parse_journal_header(*file);
-  if (!header) return util::permanent(path + ": " + header.error().text);
-  if (header->number != **number) return util::permanent(path + ": its header has another number");
+util::Result<JournalReplay> replay_journal(Disk& disk, const std::string& folder,
+                                           const std::function<void(const JournalRecord&)>& apply) {
+  const auto numbers = list_segments(disk, folder);
+  if (!numbers) return std::unexpected(numbers.error());
+  JournalReplay replay;
+  if (numbers->empty()) return replay;
+  replay.number = numbers->back();
+  const std::string path = folder + "/" + numbered_name("", replay.number);
+  const auto bytes = read_whole(disk, path);
+  if (!bytes) return std::unexpected(bytes.error());
 
-  const std::string_view bytes = *file;
-  uint64_t offset = kJournalHeaderSize;
-  while (const auto found = find_journal_record(bytes.substr(offset), header->nonce)) {
-    auto record = parse_journal_record(found->body);
-    if (!record) return util::permanent(place(path, offset) + ": " + record.error().text);
-    apply(*record);
-    offset += found->size;
-  }
-  if (offset < header->snapshot_end || is_vouched_for(bytes, offset, header->nonce)) {
-    return util::permanent(place(path, offset) + ": damaged");
-  }
-  return {};
+  const FoundJournalHeader found = find_journal_header(*bytes, replay.number);
+  if (found.other_version) return util::permanent(path + ": " + found.problem);
+  // Without a header no record can be told from chance: all of the file is lost.
+  if (!found.problem.empty()) replay.damage.push_back({path, 0, found.header ? kJournalHeaderSize : bytes->size()});
+  if (!found.header) return replay;
+
+  std::optional<util::Error> unknown;
+  const auto scan = scan_journal(*bytes, *found.header, [&](uint64_t offset, const auto& parsed, bool follows_all) {
+    if (unknown) return;
+    const auto record = parse_journal_record(parsed.body);
+    if (!record) unknown = util::Error{path + ", offset " + std::to_string(offset) + ": " + record.error().text, true};
+    if (record && (follows_all || !std::holds_alternative<Checkpoint>(*record))) apply(*record);
+  });
+  if (unknown) return std::unexpected(*unknown);
+  tell_holes(path, scan, replay);
+  return replay;
 }
 
 }  // namespace hikyaku::queue

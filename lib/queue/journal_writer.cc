@@ -6,8 +6,9 @@
 namespace hikyaku::queue {
 namespace {
 
-// So that completions still find space on a full disk.
-constexpr uint64_t kReserve = 1 << 20;
+// Of a new file, beside its snapshot.
+constexpr uint64_t kRoomToGrow = 1 << 20;
+constexpr unsigned kSyncsBetweenReserves = 50;  // ten seconds of qmgr's syncs
 
 }  // namespace
 
@@ -30,7 +31,18 @@ util::Result<void> JournalWriter::sync() {
   if (end_ == synced_) return {};
   if (auto synced = disk_->sync_data(fd_.get()); !synced) return fail(synced.error());
   synced_ = end_;
+  if (syncs_until_reserve_ == 0 || --syncs_until_reserve_ == 0) keep_reserve();
   return {};
+}
+
+// The mark vouches for all before it, so that must be durable first: in one flush a power loss could keep the mark
+// alone.
+util::Result<void> JournalWriter::close() {
+  if (auto synced = sync(); !synced || !fd_) return synced;
+  append_journal_end_mark(nonce_, synced_, buffer_);
+  auto marked = sync();
+  fd_.reset();
+  return marked;
 }
 
 util::Result<void> JournalWriter::fail(const util::Error& error) {
@@ -46,7 +58,7 @@ util::Result<void> JournalWriter::rotate(std::span<const JournalRecord> alive) {
   for (const JournalRecord& record : alive) append_journal_record(record, nonce, 0, bytes);
   bytes.replace(0, kJournalHeaderSize, encode_journal_header({*number, nonce, bytes.size()}));
 
-  auto fd = write_new_file(*number, bytes);
+  auto fd = begin_file(*number, bytes);
   if (!fd) return std::unexpected(fd.error());
   fd_ = std::move(*fd);
   number_ = *number;
@@ -55,7 +67,35 @@ util::Result<void> JournalWriter::rotate(std::span<const JournalRecord> alive) {
   buffer_.clear();
   failure_.reset();
   remove_others();
+  keep_reserve();
   return {};
+}
+
+// The file that a rotation begins with, on a full disk in the place of the reserve.
+util::Result<os::UniqueFd> JournalWriter::begin_file(uint32_t number, std::string_view bytes) {
+  auto fd = write_new_file(number, bytes);
+  if (fd || number_ == number || !disk_->unlink(reserve_path())) return fd;
+  reserved_ = 0;
+  return write_new_file(number, bytes);
+}
+
+// As much as a new file may need: what is in memory is at most what this one tells, and what came since. What there is
+// no space for now is tried again later.
+void JournalWriter::keep_reserve() {
+  syncs_until_reserve_ = kSyncsBetweenReserves;
+  if (reserve_ == 0) return;
+  const uint64_t wanted = (end_ / reserve_ + 1) * reserve_ + reserve_;
+  if (reserved_ >= wanted) return;
+  auto fd = disk_->open(reserve_path(), Access::kWrite);
+  if (!fd) fd = disk_->open(reserve_path(), Access::kCreateNew);
+  if (!fd) return;
+  for (uint64_t size = wanted; size >= wanted / 8 && size > reserved_; size /= 2) {
+    if (!disk_->preallocate(fd->get(), size)) continue;
+    reserved_ = size;
+    return;
+  }
+  if (reserved_ > 0) return;
+  (void)disk_->unlink(reserve_path());
 }
 
 util::Result<uint32_t> JournalWriter::next_number() {
@@ -75,7 +115,7 @@ util::Result<os::UniqueFd> JournalWriter::write_new_file(uint32_t number, std::s
   (void)disk_->unlink(unfinished);  // left over from a crash, or not there
   auto fd = disk_->open(unfinished, Access::kCreateNew);
   if (!fd) return fd;
-  auto done = disk_->preallocate(fd->get(), bytes.size() + kReserve);
+  auto done = disk_->preallocate(fd->get(), bytes.size() + kRoomToGrow);
   if (done) done = write_fully(*disk_, fd->get(), bytes, 0);
   if (done) done = disk_->sync_data(fd->get());
   if (!done) {
@@ -83,6 +123,7 @@ util::Result<os::UniqueFd> JournalWriter::write_new_file(uint32_t number, std::s
     return util::temporary(unfinished + ": " + done.error().text);
   }
   done = disk_->rename(unfinished, path);
+  if (done) move_damaged();
   if (done) done = disk_->sync_folder(folder_);
   if (!done) {
     // Nobody knows now which file a restart will find as the newest, so neither may go on.
@@ -91,6 +132,17 @@ util::Result<os::UniqueFd> JournalWriter::write_new_file(uint32_t number, std::s
   }
   return fd;
 }
+
+// Together with the new file's name, so that no restart finds neither. A failure costs only the file's keeping, so it
+// does not stop the journal.
+void JournalWriter::move_damaged() {
+  if (damaged_ == 0) return;
+  (void)disk_->rename(folder_ + "/" + numbered_name("", damaged_),
+                      folder_ + "/" + numbered_name(kDamagedPrefix, damaged_));
+  damaged_ = 0;
+}
+
+std::string JournalWriter::reserve_path() const { return folder_ + "/" + std::string(kReserveName); }
 
 // What stays is removed next time: only the newest file counts.
 void JournalWriter::remove_others() {

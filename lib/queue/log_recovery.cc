@@ -28,16 +28,30 @@ util::Result<void> LogWriter::recover() {
     if (auto recovered = recover_last(*last); !recovered) return recovered;
     next_number_ = last->number + 1;
   }
-  plan_segment(0);
-  const Part first = group_.back();
-  end_group();
-  if (auto started = start_segment(first); !started) return started;
+  auto started = start_first(options_.segment_size);
+  // On a full disk: so that the former one, which may be the one that holds all mail, can be freed.
+  if (!started) started = start_first(kSmallSegmentSize);
+  if (!started && !last) return started;
+  if (!started) {
+    start_trouble_ = started.error();
+    durable_end_ = {last->number, predecessor_.length};
+    return {};
+  }
   durable_end_ = {current_.number, current_.end};
   const bool was_empty = last && predecessor_.length == kSegmentHeaderSize;
   predecessor_ = {current_.number, current_.end, false};
   // A segment a start would soon fill the folder, if a daemon dies again and again.
   if (was_empty) (void)free_segment(last->number);  // else qmgr will ask for it
+  (void)spares_.keep_small();
   return {};
+}
+
+util::Result<void> LogWriter::start_first(uint64_t size) {
+  plan_segment(0);
+  Part first = group_.back();
+  first.size = size;
+  end_group();
+  return start_segment(first);
 }
 
 util::Result<void> LogWriter::recover_last(const SegmentHeader& header) {

@@ -142,7 +142,7 @@ util::Result<void> LogWriter::start_segment(const Part& part) {
 
 // Under its number only when the header is durable; on failure, if it can be helped, not at all.
 util::Result<os::UniqueFd> LogWriter::make_segment(const Part& part, std::string_view header) {
-  auto file = spares_.take(part.size);
+  auto file = part.size == kSmallSegmentSize ? spares_.take_small() : spares_.take(part.size);
   if (!file) return std::unexpected(file.error());
   auto done = write_fully(*disk_, file->fd.get(), header, 0);
   if (done) done = disk_->sync_data(file->fd.get());

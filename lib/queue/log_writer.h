@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -36,7 +37,8 @@ class LogWriter {
  public:
   // Recovers what a crash left in `folder`, which must exist and belong to this process alone (a lock is the caller's),
   // and starts a new segment. `disk` must outlive the writer. Fails, with the place, when a segment's header cannot be
-  // read.
+  // read. Where there is no space for a segment, but mail of an earlier one, the writer is not usable() and tells why:
+  // segments can be freed, and it goes on when there is space.
   static util::Result<LogWriter> open(Disk& disk, std::string folder, LogOptions options = {});
 
   // A new id: now, or one more than the highest ever given. `now` in microseconds since 1970.
@@ -75,6 +77,8 @@ class LogWriter {
   // it.
   util::Result<void> close();
 
+  // Why open() started no segment; nothing when it did.
+  const std::optional<util::Error>& start_trouble() const { return start_trouble_; }
   // What open() found damaged.
   const std::vector<Damage>& damage() const { return damage_; }
 
@@ -101,6 +105,7 @@ class LogWriter {
 
   util::Result<void> recover();
   util::Result<void> recover_last(const SegmentHeader& header);
+  util::Result<void> start_first(uint64_t size);
   bool mark_end(int fd, uint64_t nonce, uint64_t end);
 
   Part& part_with_room(uint64_t bytes);
@@ -129,6 +134,7 @@ class LogWriter {
   uint32_t next_number_ = 1;
   uint64_t highest_id_ = 0;
   std::vector<Damage> damage_;
+  std::optional<util::Error> start_trouble_;
 
   std::vector<Part> group_;
   std::vector<iovec> pieces_;              // of the group, in order

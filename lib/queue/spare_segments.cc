@@ -62,6 +62,25 @@ util::Result<SpareSegments::File> SpareSegments::take(uint64_t size) {
   return file;
 }
 
+util::Result<SpareSegments::File> SpareSegments::take_small() {
+  auto fd = disk_->open(small_path(), Access::kWrite);
+  if (!fd) return create(kSmallSegmentSize);
+  small_kept_ = false;
+  return File{small_path(), std::move(*fd)};
+}
+
+// Written and not only allocated, so that a later header in it needs no block more.
+bool SpareSegments::keep_small() {
+  if (small_kept_) return true;
+  auto fd = disk_->open(small_path(), Access::kWrite);
+  if (!fd) fd = disk_->open(small_path(), Access::kCreateNew);
+  if (!fd) return false;
+  small_kept_ = disk_->preallocate(fd->get(), kSmallSegmentSize) &&
+                write_fully(*disk_, fd->get(), std::string_view(zeros()).substr(0, kSmallSegmentSize), 0);
+  if (!small_kept_) (void)disk_->unlink(small_path());
+  return small_kept_;
+}
+
 util::Result<void> SpareSegments::give(const std::string& path) {
   auto fd = disk_->open(path, Access::kRead);
   if (!fd) return std::unexpected(fd.error());
@@ -84,6 +103,7 @@ util::Result<void> SpareSegments::give(const std::string& path) {
 
 util::Result<bool> SpareSegments::background_step() {
   if (!filling_) {
+    (void)keep_small();
     if (count() >= wanted_) return false;
     auto file = create(segment_size_);
     if (!file) return std::unexpected(file.error());

@@ -8,9 +8,13 @@
 
 #include "os/unique_fd.h"
 #include "queue/disk.h"
+#include "queue/log_format.h"
 #include "util/error.h"
 
 namespace hikyaku::queue {
+
+// Bytes of a segment that holds no mail, only what a segment says of those before it.
+inline constexpr uint64_t kSmallSegmentSize = kSegmentHeaderSize + 2 * kRecordHeaderSize;
 
 class SpareSegments {
  public:
@@ -28,6 +32,10 @@ class SpareSegments {
   util::Result<void> reserve();
   // A file of `size` bytes to be renamed: a spare, if it has this size, else a new one.
   util::Result<File> take(uint64_t size);
+  // A small file for a segment that holds no mail: the one that was kept for a full disk, else a new one.
+  util::Result<File> take_small();
+  // Sees to it that a small one is kept. False while there is no space for it.
+  bool keep_small();
   // Makes a spare of the segment at `path`, or removes it when there are enough or its size differs. Durable on return.
   util::Result<void> give(const std::string& path);
 
@@ -44,12 +52,14 @@ class SpareSegments {
 
   util::Result<File> create(uint64_t size);
   util::Result<void> finish_filling();
+  std::string small_path() const { return folder_ + "/reserve"; }
 
   Disk* disk_;
   std::string folder_;
   uint64_t segment_size_;
   size_t wanted_;
   uint32_t next_number_ = 1;
+  bool small_kept_ = false;
   std::deque<std::string> filled_;  // paths
   std::optional<Filling> filling_;
 };

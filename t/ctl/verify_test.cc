@@ -14,7 +14,8 @@ namespace {
 Inspection good() {
   Inspection inspection;
   inspection.log = {{.file = "log/0000000001", .problem = "", .messages = 2, .bytes = 300, .damage = {}}};
-  inspection.journal = {.file = "journal/0000000001", .problem = "", .records = 5, .bytes = 90, .damage = {}};
+  inspection.journal = {
+      .file = "journal/0000000001", .problem = "", .records = 5, .bytes = 90, .damage = {}, .torn = {}};
   inspection.waiting = 1;
   return inspection;
 }

@@ -2,9 +2,10 @@
 
 import random
 import re
+import struct
 import time
 
-from traffic import QUICKLY, Book, Hop, Instance, LogTail, make_message
+from traffic import QUICKLY, Book, Hop, Instance, LogTail, Processes, make_message
 
 # Bytes: lib/queue/log_format.h, and the sender's tag and length in lib/queue/envelope.h.
 SEGMENT_HEADER, RECORD_HEADER, SENDER_FIELD = 4096, 56, 5
@@ -141,32 +142,66 @@ def flip_in_a_segment_header(checks, options):
                      len(queue.book.missing()))
 
 
-def flip_in_the_journal(checks, options):
-    """What was durable in the journal is damaged: qmgr must not guess."""
-    with Stopped(options.seed) as queue:
-        what = "a bit flipped in the journal"
-        # A start writes all that waits at the beginning of a new file: that part is durable as a whole.
-        queue.instance.start()
-        queue.instance.stop()
-        queue.tail.lines()
-        file = queue.journal()
-        offset = len(file.read_bytes().rstrip(b"\0")) // 4
-        flip(file, offset)
-        queue.go_on(queue.count, 4)
-        said = [line for line in queue.said if file.name in line and re.search(r"offset \d+", line)]
-        checks.check(said, f"{what}: named by file and offset", [line for line in queue.said if "qmgr" in line][-3:])
-        if said:
-            told = int(re.search(r"offset (\d+)", said[0]).group(1))
-            checks.check(told <= offset < told + 1000, f"{what}: the offset is that of the damaged record",
-                         f"{told} for {offset}")
-        # The operator's way out: without a journal the log tells all.
-        queue.instance.run("abort")
-        time.sleep(0.5)
-        file.rename(queue.instance.folder / "damaged-journal")
-        queue.go_on(0)
-        checks.check(not queue.book.missing(), f"{what}: with the file moved away, all mail is delivered",
-                     len(queue.book.missing()))
-        checks.check(not queue.book.damaged, f"{what}: nothing changed is delivered")
+def flips_in_the_journal(checks, options):
+    """In the snapshot, in what was synced behind it, and in its last record: all that is whole is heard, nothing is
+    lost, and what is heard no more is at most done again."""
+    for where in ("header", "snapshot", "synced part", "last record"):
+        with Stopped(options.seed) as queue:
+            what = f"a bit flipped in the journal's {where}"
+            if where in ("header", "snapshot"):
+                # A start writes all that waits at the beginning of a new file.
+                queue.instance.start()
+                queue.instance.stop()
+                queue.tail.lines()
+            file = queue.journal()
+            end = len(file.read_bytes().rstrip(b"\0"))
+            offset = {"header": 34, "snapshot": end // 4, "synced part": end // 2, "last record": end - 2}[where]
+            flip(file, offset)
+            queue.go_on(0)
+            checks.check(not queue.book.missing(), f"{what}: all mail is delivered", len(queue.book.missing()))
+            checks.check(not queue.book.damaged, f"{what}: nothing changed is delivered")
+            twice = sum(len(arrivals) - 1 for arrivals in queue.book.arrivals.values())
+            checks.check(twice == 0, f"{what}: nothing is delivered twice", twice)
+            said = [line for line in queue.said if re.search(rf"{file.name}: \d+ bytes at offset \d+ .*damaged", line)]
+            if checks.check(len(said) == 1, f"{what}: named by file and offset", queue.said[-5:]):
+                length, told = map(int, re.search(r"(\d+) bytes at offset (\d+)", said[0]).groups())
+                checks.check(told <= offset < told + length, f"{what}: that is the place", said[0])
+            # What nothing vouches for may as well have been torn.
+            if where in ("header", "snapshot"):
+                kept = (file.parent / f"damaged-{file.name}").exists()
+                checks.check(kept, f"{what}: the file is kept aside")
 
 
-SCENARIOS = [flips_in_known_places, flips_anywhere, flip_in_a_segment_header, flip_in_the_journal]
+def flips_behind_what_was_delivered(checks, options):
+    """A journal that tells of deliveries, all daemons killed: a changed bit repeats at most the one that it told of,
+    or, in the snapshot, what the log still holds."""
+    chance = random.Random(options.seed)
+    for where in ("snapshot", "tail"):
+        with Stopped(options.seed, count=30) as queue:
+            what = f"a bit flipped in the {where} of a journal that tells of deliveries"
+            queue.instance.start()
+            queue.hop.answers["rcpt"] = lambda recipient: (
+                queue.usual(recipient) if int(re.search(r"t(\d+)x", recipient).group(1)) % 2 else "451 4.3.0 Not now")
+            deadline = time.monotonic() + 20
+            while len(queue.book.missing()) > 15 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(0.3)
+            Processes(queue.instance).kill(["master", "smtpd", "cleanup", "qmgr", "smtp-client", "bounce"])
+            time.sleep(0.7)
+            queue.tail.lines()
+            file = queue.journal()
+            data = file.read_bytes()
+            snapshot_end = struct.unpack_from("<Q", data, 24)[0]
+            begin, end = (40, snapshot_end) if where == "snapshot" else (snapshot_end, len(data.rstrip(b"\0")))
+            offset = chance.randrange(begin, end)
+            flip(file, offset)
+            queue.go_on(0)
+            checks.check(not queue.book.missing(), f"{what}: all mail is delivered", len(queue.book.missing()))
+            twice = sum(len(arrivals) - 1 for arrivals in queue.book.arrivals.values())
+            checks.check(twice <= (15 if where == "snapshot" else 1), f"{what}: at most what it told of is repeated", twice)
+            said = [line for line in queue.said if re.search(rf"{file.name}: \d+ bytes at offset \d+ .*damaged", line)]
+            checks.check(len(said) == 1, f"{what}: named by file and offset", queue.said[-5:])
+
+
+SCENARIOS = [flips_in_known_places, flips_anywhere, flip_in_a_segment_header, flips_in_the_journal,
+             flips_behind_what_was_delivered]

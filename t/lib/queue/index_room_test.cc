@@ -55,6 +55,40 @@ TEST_CASE("has_room turns false at nine tenths of the map") {
   change(*index, PutMessage{resting(++id, "a.example", 1000)});  // what is in the queue already still finds room
 }
 
+TEST_CASE("in a map that is full to 95 % mail is refused, nothing else is, and mail goes on after removals") {
+  TemporaryFolder folder;
+  RealDisk disk;
+  auto index = open_index(disk, folder, {.map_size = 32 << 20, .ballast = 64 << 10});
+  uint64_t put = 0;
+  for (util::Result<void> applied; applied && put < 1'000'000;) {
+    std::vector<IndexChange> changes;
+    for (uint64_t n = 1; n <= 50; ++n) changes.push_back(PutMessage{resting(put + n, "a.example", 1000)});
+    applied = index->apply(changes);
+    if (applied) put += 50;
+  }
+  CHECK_FALSE(index->has_room());
+  CHECK(index->used() >= 0.9);
+  CHECK(index->used() <= 0.96);
+  bool refused = false;
+  for (uint64_t n = 1; n < 1000 && !refused; ++n) {  // to the edge, one at a time
+    const IndexChange one = PutMessage{resting(put + n, "a.example", 1000)};
+    refused = !index->apply(std::span(&one, 1));
+  }
+  CHECK(refused);
+  // What makes no message more still works.
+  change(*index, TakeMessage{QueueId{1}});
+  change(*index, BlockDomain{"a.example", 5000});
+  change(*index, RemoveMessage{QueueId{1}});
+  for (uint64_t first = 2; first <= put / 4; first += 50) {
+    std::vector<IndexChange> removals;
+    for (uint64_t id = first; id < first + 50; ++id) removals.push_back(RemoveMessage{QueueId{id}});
+    REQUIRE(index->apply(removals));
+  }
+  CHECK(index->has_room());
+  change(*index, PutMessage{resting(put + 1, "a.example", 1000)});
+  check_whole(*index);
+}
+
 namespace {
 
 // The disk is "full" at the size that the index's file has.

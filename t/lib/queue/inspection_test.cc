@@ -216,7 +216,8 @@ TEST_CASE("a journal is read beyond its damage, which is told with its place") {
   records.clear();
   const JournalReport report = inspect(disk, folder.path(), records);
   CHECK(report.records == 4);
-  CHECK(records.size() == 4);
+  // The checkpoint rests on the whole snapshot.
+  CHECK(records.size() == (victim < 2 ? 3 : 4));
   CHECK(report.damage == std::vector<Damage>{{file, first + victim * completed, completed}});
 }
 
@@ -233,6 +234,7 @@ TEST_CASE("a journal's torn end is no damage, a damaged header is a problem, and
   flip_bit(file, kJournalHeaderSize + (kJournalRecordHeaderSize + 9) + 20);
   const JournalReport torn = inspect(disk, folder.path(), records);
   CHECK(torn.intact());
+  CHECK(torn.torn.size() == 1);
   CHECK(torn.records == 1);
   flip_bit(file, 20);
   const JournalReport broken = inspect(disk, folder.path(), records);

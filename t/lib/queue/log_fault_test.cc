@@ -1,6 +1,7 @@
 // The log in bad times: torn tails, changed bits, failing calls, power cuts.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <set>
 
 #include "queue/record_reader.h"
@@ -226,6 +227,77 @@ TEST_CASE("recovery itself can fail at any call, and the next one finds all") {
     if (!writer) FAIL(writer.error().text);
     traffic.check(read_log(disk, folder.path(), writer->durable_end()));
   }
+}
+
+namespace {
+
+// A disk on which no new space can be had, once it is full.
+class NoSpace : public RealDisk {
+ public:
+  bool full = false;
+
+  util::Result<void> preallocate(int fd, uint64_t length) override {
+    if (full) return util::system_error("allocate space", ENOSPC);
+    return RealDisk::preallocate(fd, length);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a full disk stops no start: the last segment with mail can be freed, and then there is room") {
+  TemporaryFolder folder;
+  NoSpace disk;
+  Traffic traffic;
+  {
+    auto writer = LogWriter::open(disk, folder.path(), small_log());
+    REQUIRE(writer);
+    traffic.run(*writer, 1);
+  }
+  disk.full = true;
+  auto writer = LogWriter::open(disk, folder.path(), small_log());
+  if (!writer) FAIL(writer.error().text);
+  CHECK(writer->usable());  // with a segment that takes no mail
+  CHECK_FALSE(writer->start_trouble().has_value());
+  CHECK_FALSE(writer->has_room(100));
+  CHECK(writer->durable_end().segment > 1);
+  traffic.check(read_log(disk, folder.path(), writer->durable_end()));
+  for (const uint32_t segment : writer->old_segments()) REQUIRE(writer->free_segment(segment));
+  CHECK(writer->has_room(100));
+  Traffic later;
+  later.next = traffic.next;
+  later.run(*writer, 1);
+  later.check(read_log(disk, folder.path(), writer->durable_end()));
+}
+
+TEST_CASE(
+    "starts on a full disk, again and again and without the reserve, lose nothing and go on when there is space") {
+  const bool reserve_lost = GENERATE(false, true);
+  TemporaryFolder folder;
+  NoSpace disk;
+  Traffic traffic;
+  {
+    auto writer = LogWriter::open(disk, folder.path(), small_log());
+    REQUIRE(writer);
+    traffic.run(*writer, 3);
+  }
+  disk.full = true;
+  if (reserve_lost) REQUIRE(disk.unlink(folder.path() + "/reserve"));
+  for (int start = 0; start < 5; ++start) {
+    auto writer = LogWriter::open(disk, folder.path(), small_log());
+    if (!writer) FAIL(writer.error().text);
+    CHECK_FALSE(writer->has_room(100));
+    traffic.check(read_log(disk, folder.path(), writer->durable_end()));
+    CHECK(writer->usable() == !writer->start_trouble().has_value());
+    CHECK(writer->usable() == (!reserve_lost && start == 0));
+  }
+  auto writer = LogWriter::open(disk, folder.path(), small_log());
+  REQUIRE(writer);
+  disk.full = false;
+  REQUIRE(writer->has_room(100));
+  traffic.run(*writer, 2);
+  CHECK(writer->usable());
+  traffic.check(read_log(disk, folder.path(), writer->durable_end()));
+  CHECK(writer->highest_id() == traffic.next - 1);
 }
 
 TEST_CASE("a log that nothing can be written to is unusable, and usable again when the disk is") {

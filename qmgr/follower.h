@@ -22,12 +22,14 @@ class Follower {
   queue::LogPosition position() const { return position_; }
   // cleanup frees it now, or when it is there again.
   void free_segment(uint32_t number);
+  void free_body(queue::QueueId id);
 
  private:
   void on_up(ipc::Channel& channel);
   bool on_frame(ipc::Frame& frame);
   bool take_hint(const ipc::Appended& appended);
   void read();
+  void forget_freed_bodies();
 
   log::Logger& logger_;
   queue::LogReader& log_;
@@ -36,6 +38,7 @@ class Follower {
   std::function<void(queue::LogEntry&&)> entry_;
   std::function<void()> caught_up_;
   std::vector<uint32_t> freed_;  // since it last connected; perhaps not heard
+  std::vector<queue::QueueId> freed_bodies_;
   event::Timer read_more_;
   ipc::Link cleanup_;
 };

@@ -39,6 +39,10 @@ util::Result<void> Ledger::recover() {
     if (auto back = bring_back(queue::QueueId{id}, told.place); !back) return back;
   }
   open_.clear();
+  // Before the log's durable end is asked for: the record that names one of these is in it, or will never be.
+  auto bodies = log_.bodies();
+  if (!bodies) return std::unexpected(bodies.error());
+  bodies_found_ = std::move(*bodies);
   return {};
 }
 
@@ -132,7 +136,18 @@ util::Result<void> Ledger::recovered(queue::LogPosition read_up_to) {
   auto existing = log_.segments();
   if (!existing) return std::unexpected(existing.error());
   for (const uint32_t number : *existing) segments_[number];  // also those in which nothing is alive: they can go
-  return rotate();
+  if (auto rotated = rotate(); !rotated) return rotated;
+  free_left_over_bodies();
+  return {};
+}
+
+// Of messages that are gone, or whose record never became durable.
+void Ledger::free_left_over_bodies() {
+  for (const queue::QueueId id : std::exchange(bodies_found_, {})) {
+    const bool known =
+        messages_.contains(id.value) || std::ranges::find(unreadable_, id, &queue::Moved::id) != unreadable_.end();
+    if (!known) freeable_bodies_.push_back(id);
+  }
 }
 
 // ---- messages ----------------------------------------------------------------------------------------------------
@@ -209,6 +224,7 @@ void Ledger::hold(Message& message, bool held) {
 
 void Ledger::complete(Message& message) {
   append(queue::Completed{message.id});
+  if (message.place.has_body()) ended_bodies_.push_back(message.id);
   --segments_[message.place.segment].alive;
   messages_.erase(message.id.value);
 }
@@ -221,6 +237,8 @@ util::Result<void> Ledger::sync() {
   if (!synced) return synced;
   durable_checkpoint_ = checkpoint_;
   dirty_ = false;
+  freeable_bodies_.insert(freeable_bodies_.end(), ended_bodies_.begin(), ended_bodies_.end());
+  ended_bodies_.clear();
   return {};
 }
 

@@ -51,7 +51,7 @@ struct Message {
     return n;
   }
   bool is_done() const { return count(Step::kDone) == recipients.size(); }
-  uint64_t size() const { return place.content_length; }
+  uint64_t size() const { return place.message_size(); }
 };
 
 }  // namespace hikyaku::qmgr

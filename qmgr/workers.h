@@ -29,6 +29,8 @@ class Workers {
   void close_segment(uint32_t segment);
   // A descriptor to read a segment from; invalid when it cannot be opened.
   int segment(uint32_t number);
+  // The same for the body of a message; invalid, and not an error, when it has none.
+  os::UniqueFd body(const Message& message);
 
  private:
   struct Worker {

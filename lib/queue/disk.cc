@@ -35,6 +35,7 @@ util::Result<os::UniqueFd> RealDisk::open(const std::string& path, Access access
   if (access == Access::kRead) flags |= O_RDONLY;
   if (access == Access::kWrite) flags |= O_RDWR;
   if (access == Access::kCreateNew) flags |= O_RDWR | O_CREAT | O_EXCL;
+  if (access == Access::kCreateWriteOnly) flags |= O_WRONLY | O_CREAT | O_EXCL;
   os::UniqueFd fd(retried([&] { return ::open(path.c_str(), flags, 0600); }));
   if (!fd) return util::system_error("open " + path, errno);
   return fd;

@@ -17,8 +17,9 @@ namespace hikyaku::queue {
 
 enum class Access {
   kRead,
-  kWrite,      // an existing file, read and write
-  kCreateNew,  // read and write; fails when the name is taken
+  kWrite,            // an existing file, read and write
+  kCreateNew,        // read and write; fails when the name is taken
+  kCreateWriteOnly,  // the same, but the descriptor reads nothing: it can be passed on
 };
 
 // Errors are temporary and name the call; those that get a path name the path too.

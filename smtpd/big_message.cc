@@ -25,6 +25,7 @@ std::optional<size_t> head_length(std::string_view gathered) {
 }  // namespace
 
 void Connection::perform(smtp::ContentPiece& piece) {
+  if (!big_) return;  // given up
   big_->writer.append(piece.bytes);
   look_for_failure();
 }

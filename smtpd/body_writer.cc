@@ -9,6 +9,8 @@ namespace {
 
 // The disk writes while the message comes, so that the flush at its end finds little to do: it holds up all mail.
 constexpr uint64_t kWriteback = 1 << 20;
+// And a message that comes faster than the disk is slowed down.
+constexpr uint64_t kMostDirty = 16 << 20;
 
 }  // namespace
 
@@ -41,6 +43,9 @@ void BodyWriter::start_writeback() {
   if (!file_ || length_ == told_) return;
   disk_->start_writeback(file_.get(), told_, length_ - told_);
   told_ = length_;
+  if (told_ - awaited_ < kMostDirty + kWriteback) return;
+  disk_->await_writeback(file_.get(), awaited_, kWriteback);
+  awaited_ += kWriteback;
 }
 
 void BodyWriter::give_up() {

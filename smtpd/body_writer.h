@@ -40,9 +40,10 @@ class BodyWriter {
   os::UniqueFd file_;
   std::string waiting_;
   bool given_up_ = false;
-  uint64_t length_ = 0;  // written
-  uint64_t told_ = 0;    // of these, told to the disk
-  uint32_t crc_ = 0;     // of what is written
+  uint64_t length_ = 0;   // written
+  uint64_t told_ = 0;     // of these, told to the disk
+  uint32_t crc_ = 0;      // of what is written
+  uint64_t awaited_ = 0;  // of these, written by the disk
   std::optional<util::Error> failure_;
 };
 

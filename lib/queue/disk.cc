@@ -68,6 +68,11 @@ void RealDisk::start_writeback(int fd, uint64_t offset, uint64_t length) {
   ::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE);
 }
 
+void RealDisk::await_writeback(int fd, uint64_t offset, uint64_t length) {
+  ::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(length),
+                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 util::Result<uint64_t> RealDisk::size(int fd) {
   struct stat facts {};
   if (::fstat(fd, &facts) != 0) return util::system_error("fstat", errno);

@@ -40,6 +40,8 @@ class Disk {
   virtual util::Result<void> preallocate(int fd, uint64_t length) = 0;
   // Asks for dirty pages to be written soon, and does not wait. A hint: failure does not matter.
   virtual void start_writeback(int fd, uint64_t offset, uint64_t length) = 0;
+  // Waits until dirty pages are written: so that a file that grows fast leaves little to a flush. A hint too.
+  virtual void await_writeback(int fd, uint64_t offset, uint64_t length) = 0;
   virtual util::Result<uint64_t> size(int fd) = 0;
 
   virtual util::Result<void> rename(const std::string& from, const std::string& to) = 0;
@@ -60,6 +62,7 @@ class RealDisk : public Disk {
   util::Result<void> sync_data(int fd) override;
   util::Result<void> preallocate(int fd, uint64_t length) override;
   void start_writeback(int fd, uint64_t offset, uint64_t length) override;
+  void await_writeback(int fd, uint64_t offset, uint64_t length) override;
   util::Result<uint64_t> size(int fd) override;
   util::Result<void> rename(const std::string& from, const std::string& to) override;
   util::Result<void> unlink(const std::string& path) override;

@@ -29,6 +29,8 @@ void ReceiveBudget::change(size_t used) {
 
 bool ReceiveBudget::may_receive(Receiver who) const {
   if (!spent()) return true;
+  const auto own = parts_.find(who);
+  if ((own == parts_.end() ? 0 : own->second) < small_) return true;
   const auto end = std::next(by_size_.begin(), static_cast<std::ptrdiff_t>(std::min(kGoOn, by_size_.size())));
   return std::any_of(by_size_.begin(), end, [&](const Part& part) { return part.second == who; });
 }

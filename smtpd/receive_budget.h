@@ -22,9 +22,11 @@ class ReceiveBudget {
   // what frees memory. Some, because a client may leave its message half sent.
   static constexpr size_t kGoOn = 8;
 
-  // `freed` is called when some of it is gone after it was spent.
-  explicit ReceiveBudget(std::function<void()> freed, size_t limit = kReceiveBudget)
-      : freed_(std::move(freed)), limit_(limit) {}
+  // `freed` is called when some of it is gone after it was spent. Who holds less than `small` is read all the same:
+  // mail of usual size must not wait for clients that leave theirs half sent. So all sessions together hold at most
+  // `limit`, and `small` and one read each.
+  explicit ReceiveBudget(std::function<void()> freed, size_t limit = kReceiveBudget, size_t small = 16 << 10)
+      : freed_(std::move(freed)), limit_(limit), small_(small) {}
 
   // `who` holds so many bytes of a message that is being received.
   void receiving(Receiver who, size_t bytes);
@@ -43,7 +45,7 @@ class ReceiveBudget {
   void change(size_t used);
 
   std::function<void()> freed_;
-  size_t limit_;
+  size_t limit_, small_;
   size_t used_ = 0;
   std::unordered_map<Receiver, size_t> parts_;
   std::set<Part, std::greater<>> by_size_;

@@ -172,6 +172,24 @@ class BigMail(unittest.TestCase):
                         self.assertLess(peak_memory(pid), 64 * MEBIBYTE, name)
             wait_for_files(hikyaku, 0)
 
+    def test_half_messages_that_exceed_the_memory_budget_all_come_to_their_end(self):
+        """400 sessions with 250 kB each are 100 MB; the budget is 64 MiB, and strings take up to twice their length."""
+        with Sink() as sink, Instance(sink, {"relay_session_limit": "500"}) as hikyaku:
+            content = big("half", 250_000)
+            clients = [begin(hikyaku, f"half{n}@dest.test", content[:-1000]) for n in range(400)]
+            # New mail is still taken, for it is small enough to be read at once.
+            hikyaku.send("ann@origin.test", "small@dest.test", message("small"))
+            for client in clients:
+                client.send(content[-1000:] + b".\r\n")
+            for client in clients:
+                client.expect(250)
+                client.close()
+            [pid] = hikyaku.services()["relay"]["pids"]
+            if "/asan/" not in str(Path(f"/proc/{pid}/exe").readlink()):
+                self.assertLess(peak_memory(pid), 200 * MEBIBYTE)
+            wait_until(lambda: len(sink.arrived) == 401, 60)
+            self.assertEqual(len(set(sink.arrived)), 2)
+
     def test_a_client_that_goes_away_leaves_no_file(self):
         with NextHop() as hop, Instance(hop) as hikyaku:
             client = begin(hikyaku, "gone@dest.test", big("gone", 3_000_000))

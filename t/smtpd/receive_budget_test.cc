@@ -7,7 +7,7 @@
 using namespace hikyaku::smtpd;
 
 TEST_CASE("within the budget everybody is read") {
-  ReceiveBudget budget([] {}, 100);
+  ReceiveBudget budget([] {}, 100, 0);
   int someone = 0;
   budget.receiving(&someone, 60);
   budget.submitted(40);
@@ -18,7 +18,7 @@ TEST_CASE("within the budget everybody is read") {
 }
 
 TEST_CASE("when it is spent, those that hold the most go on and the others wait") {
-  ReceiveBudget budget([] {}, 100);
+  ReceiveBudget budget([] {}, 100, 0);
   std::array<int, 20> sessions{};
   for (size_t i = 0; i < sessions.size(); ++i) budget.receiving(&sessions[i], 10 + i);
   REQUIRE(budget.spent());
@@ -29,7 +29,7 @@ TEST_CASE("when it is spent, those that hold the most go on and the others wait"
 
 TEST_CASE("it is told when memory is free again, once for each time that some of a spent budget goes") {
   int told = 0;
-  ReceiveBudget budget([&] { ++told; }, 100);
+  ReceiveBudget budget([&] { ++told; }, 100, 0);
   int a = 0, b = 0;
   budget.receiving(&a, 50);
   budget.receiving(&a, 0);
@@ -50,7 +50,7 @@ TEST_CASE("it is told when memory is free again, once for each time that some of
 }
 
 TEST_CASE("sessions that share a spent budget all come to their end") {
-  ReceiveBudget budget([] {}, 1000);
+  ReceiveBudget budget([] {}, 1000, 0);
   std::array<size_t, 50> held{}, left{};
   left.fill(300);
   size_t rounds = 0;
@@ -69,4 +69,16 @@ TEST_CASE("sessions that share a spent budget all come to their end") {
     }
   }
   CHECK(budget.used() == 0);
+}
+
+TEST_CASE("small parts do not wait, even when the budget is spent") {
+  ReceiveBudget budget([] {}, 100, 10);
+  std::array<int, 20> large{};
+  int small = 0, smallest = 0;
+  for (int& session : large) budget.receiving(&session, 20);
+  budget.receiving(&small, 9);
+  CHECK(budget.may_receive(&small));
+  CHECK(budget.may_receive(&smallest));
+  budget.receiving(&small, 10);
+  CHECK_FALSE(budget.may_receive(&small));
 }

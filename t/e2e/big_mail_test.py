@@ -260,6 +260,19 @@ class Waiting(unittest.TestCase):
             hikyaku.must_run("queue", "delete", "ALL")
             wait_for_files(hikyaku, 0)
 
+    def test_a_report_returns_the_header_or_all_of_it_as_bounce_size_limit_has_it(self):
+        def answer(recipient):
+            return "550 5.1.1 No such user" if recipient == "nobody@dest.test" else "250 2.1.5 Ok"
+        for limit, whole in (("50000", False), ("2000000", True)):
+            with NextHop(answers={"rcpt": answer}) as hop, Instance(hop, {"bounce_size_limit": limit}) as hikyaku:
+                content = big("fails", 700_000)
+                hikyaku.send("ann@origin.test", "nobody@dest.test", content)
+                wait_until(lambda: hop.messages_for("ann@origin.test"))
+                report = hop.messages_for("ann@origin.test")[0].content
+                self.assertIn(b"Subject: fails\r\n", report)
+                self.assertEqual(content in report, whole)
+                wait_for_files(hikyaku, 0)
+
     def test_verify_and_salvage_know_bodies(self):
         with NextHop(answers={"rcpt": LATER}) as hop, Instance(hop) as hikyaku:
             whole, hurt = big("whole", 400_000), big("hurt", 400_000)

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cleanup/new_header.h"
 #include "queue/envelope.h"
 
@@ -89,7 +91,7 @@ bool Group::commit(ipc::Appended& appended) {
     logger_.error(fmt::format("queue: {} messages could not be stored: {}", members_.size(), flushed.error().text));
     tell_failure();
   }
-  members_.clear();
+  told_ = std::exchange(members_, {});
   return flushed.has_value();
 }
 

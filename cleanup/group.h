@@ -30,7 +30,8 @@ class Group {
   bool empty() const { return members_.empty() && complete_.empty(); }
   uint64_t bytes() const { return writer_.pending_bytes() + bytes_of_bodies_; }
   // One flush for all. On success they are answered and `appended` tells what qmgr is to know; on failure they are
-  // answered 451, or not at all when the log cannot say what became of them.
+  // answered 451, or not at all when the log cannot say what became of them. The views in `appended` are good until the
+  // next commit, and as long as the frames are held.
   bool commit(ipc::Appended& appended);
 
  private:
@@ -59,6 +60,7 @@ class Group {
   Refusals& refusals_;
   log::Logger& logger_;
   std::deque<Member> members_;  // a deque, because the log's group points into `prepend`
+  std::deque<Member> told_;     // of the last commit: what was told of them points here
   std::vector<Complete> complete_;
   uint64_t bytes_of_bodies_ = 0;
   std::vector<std::string_view> pieces_;

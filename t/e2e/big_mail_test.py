@@ -1,5 +1,6 @@
 """Mail that is too big to be gathered: its body goes through a file of its own, and nobody's memory."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -47,7 +48,7 @@ class Sink:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
-        with connection:
+        with connection, contextlib.suppress(OSError):  # the daemons hang up when they are stopped
             lines = connection.makefile("rwb", buffering=MEBIBYTE)
             def say(text):
                 lines.write(text + b"\r\n")

@@ -80,10 +80,11 @@ bool Reporter::on_recorded(const ipc::Recorded& recorded) {
   return true;
 }
 
-bool Reporter::on_make_report(const ipc::Frame& frame) {
+bool Reporter::on_make_report(ipc::Frame& frame) {
   auto job = std::make_unique<Job>();
   job->frame = frame.payload;
   if (!ipc::decode_all(job->frame, job->ask) || job->ask.recipients.empty()) return false;
+  if (!frame.descriptors.empty()) job->body = std::move(frame.descriptors.front());
   if (draining_) {
     give_back(*job, "draining");
   } else if (job->ask.sender.empty()) {
@@ -102,7 +103,7 @@ bool Reporter::on_make_report(const ipc::Frame& frame) {
 bool Reporter::submit(uint64_t number, Job& job) {
   ipc::Channel* channel = cleanup_.channel();
   if (channel == nullptr) return false;
-  auto original = original_of(job.ask);
+  auto original = original_of(job);
   if (!original) {
     context_.logger().error(fmt::format("{}: report waits: {}", queue::to_text(job.ask.id), original.error().text));
     return false;
@@ -115,11 +116,12 @@ bool Reporter::submit(uint64_t number, Job& job) {
 }
 
 // A message that cannot be read any more is reported without its content: its sender must know, then most of all.
-util::Result<Original> Reporter::original_of(const ipc::MakeReport& ask) {
+util::Result<Original> Reporter::original_of(const Job& job) {
+  const ipc::MakeReport& ask = job.ask;
   const auto segment = segments_.find(ask.place.segment);
   if (segment == segments_.end() || segment->second.nonce != ask.place.nonce)
     return util::temporary(fmt::format("segment {} is not open", ask.place.segment));
-  auto original = read_original(segment->second.fd.get(), ask.id, ask.place, config_.size_limit);
+  auto original = read_original(segment->second.fd.get(), job.body.get(), ask.id, ask.place, config_.size_limit);
   if (original || !original.error().permanent) return original;
   context_.logger().error(fmt::format("{}: {}", queue::to_text(ask.id), original.error().text));
   return Original{};

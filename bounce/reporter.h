@@ -28,13 +28,14 @@ class Reporter final : public service::Daemon {
   struct Job {
     std::string frame;  // a copy of qmgr's, into which the views of `ask` point
     ipc::MakeReport ask;
+    os::UniqueFd body;       // of the message that failed, if it has one
     bool submitted = false;  // cleanup has it and has not answered yet
   };
 
   void qmgr_up(ipc::Channel& channel);
   void qmgr_down();
   bool on_qmgr_frame(ipc::Frame& frame);
-  bool on_make_report(const ipc::Frame& frame);
+  bool on_make_report(ipc::Frame& frame);
   bool on_recorded(const ipc::Recorded& recorded);
   bool on_cleanup_frame(ipc::Frame& frame);
   void cleanup_down();
@@ -44,7 +45,7 @@ class Reporter final : public service::Daemon {
   // False when it cannot be done now.
   bool submit(uint64_t number, Job& job);
   void submit_waiting();
-  util::Result<Original> original_of(const ipc::MakeReport& ask);
+  util::Result<Original> original_of(const Job& job);
   void tell_stored(const Job& job, queue::QueueId report);
   void give_back(const Job& job, std::string_view reason);
   void finish_if_done();

@@ -2,10 +2,12 @@
 #include "bounce/submission.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
+#include "queue/body_reader.h"
 #include "queue/place.h"
-#include "queue/record_reader.h"
 
 namespace hikyaku::bounce {
 
@@ -25,7 +27,7 @@ std::string_view reply_in(std::string_view logged) {
   return logged;
 }
 
-ReportFacts facts_of(const Config& config, const ipc::MakeReport& ask, const queue::Envelope& envelope) {
+ReportFacts facts_of(const Config& config, const ipc::MakeReport& ask, const Original& original) {
   ReportFacts facts;
   facts.our_name = config.our_name;
   facts.queue_id = queue::to_text(ask.id);
@@ -34,8 +36,8 @@ ReportFacts facts_of(const Config& config, const ipc::MakeReport& ask, const que
   facts.arrival = ask.arrival;
   facts.format = config.format;
   facts.size_limit = config.size_limit;
-  facts.headers_only = envelope.return_content == "HDRS";
-  facts.smtputf8 = envelope.smtputf8;
+  facts.headers_only = original.headers_only || original.envelope.return_content == "HDRS";
+  facts.smtputf8 = original.envelope.smtputf8;
   for (const ipc::FailedRecipient& failed : ask.recipients) {
     facts.recipients.push_back({.address = std::string(failed.address),
                                 .original_recipient = std::string(failed.original_recipient),
@@ -62,23 +64,31 @@ queue::Envelope envelope_of(const Report& report, std::string_view sender, int64
 
 }  // namespace
 
-util::Result<Original> read_original(int fd, queue::QueueId id, const queue::Place& place, size_t size_limit) {
-  auto head = queue::read_head(fd, id, place);
-  if (!head) return std::unexpected(head.error());
-  Original original{std::move(head->envelope), {}};
-  original.content.resize(std::min<uint64_t>(place.content_length, size_limit + 1));
-  const auto length = queue::read_content(fd, place, 0, original.content);
-  if (!length) return std::unexpected(length.error());
-  original.content.resize(*length);
-  if (original.content.size() < place.content_length) return original;
-  head->check.extend(original.content);
-  if (!head->check.intact()) original.content.clear();
+util::Result<Original> read_original(int fd, int body, queue::QueueId id, const queue::Place& place,
+                                     size_t size_limit) {
+  auto reader = queue::MessageReader::open(fd, body, id, place);
+  if (!reader) return std::unexpected(reader.error());
+  Original original{reader->envelope(), {}, false};
+  original.content.resize(std::min<uint64_t>(place.message_size(), size_limit + 1));
+  const bool all = original.content.size() == place.message_size();
+  util::Result<size_t> step = size_t{0};
+  size_t have = 0;
+  while (step && have < original.content.size()) {
+    step = reader->next(std::span(original.content).subspan(have));
+    have += step.value_or(0);
+  }
+  if (std::array<char, 1> end; step && all) step = reader->next(end);
+  if (step) return original;
+  const bool only_head = place.has_body() && body < 0 && have == place.head_length();
+  if (!only_head && !step.error().permanent) return std::unexpected(step.error());
+  original.content.resize(only_head ? have : 0);
+  original.headers_only = only_head;
   return original;
 }
 
 Submission make_submission(const Config& config, const ipc::MakeReport& ask, const Original& original, int64_t now,
                            int utc_offset) {
-  ReportFacts facts = facts_of(config, ask, original.envelope);
+  ReportFacts facts = facts_of(config, ask, original);
   facts.now = now;
   facts.utc_offset = utc_offset;
   Report report = make_report(facts, original.content);

@@ -3,41 +3,30 @@
 
 #include <fmt/format.h>
 
-#include "cleanup/header_policy.h"
-#include "os/clock.h"
+#include <utility>
+
+#include "cleanup/new_header.h"
 #include "queue/envelope.h"
 
 namespace hikyaku::cleanup {
 
-void Group::refuse(ipc::Peer& from, uint64_t request, const smtp::Reply& reply) {
-  from.channel->send(ipc::Refused{request, static_cast<uint16_t>(reply.code), reply.enhanced, reply.text});
-}
+namespace {
+
+// The others are not the client's to set.
+constexpr uint32_t kFlagsOfClients = queue::kHasDotLine | queue::kEightBit;
+
+}  // namespace
 
 bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit) {
   const auto envelope = queue::parse_envelope(submit.envelope);
   if (!envelope) return false;
-  if (!index_has_room_ || !writer_.has_room(submit.envelope.size() + submit.content.size())) {
-    if (os::monotonic_now() >= next_space_warning_) {
-      logger_.warning("queue: no space is left for new mail: it is refused with 452 4.3.1 until there is");
-      next_space_warning_ = os::monotonic_now() + std::chrono::minutes(1);
-    }
-    refuse(from, submit.request, {452, "4.3.1", "Insufficient system storage"});
+  if (!refusals_.index_has_room() || !writer_.has_room(submit.envelope.size() + submit.content.size())) {
+    refusals_.refuse_for_space(from, submit.request);
     return true;
   }
-  const ReceivedFacts facts{.helo = envelope->helo,
-                            .client_name = envelope->client_name,
-                            .client_address = envelope->client_address,
-                            .our_name = config.our_name,
-                            .our_address = envelope->server_address,
-                            .arrival = envelope->arrival,
-                            .utc_offset = os::utc_offset(envelope->arrival)};
-  // Our own reports say where they come from in their header; a Received field of ours would only repeat it.
-  const bool own = envelope->client_address.empty();
-  HeaderPolicy policy = config.headers;
-  if (own) policy.received_header = ReceivedHeader::kNone;
-  HeaderResult result = apply_header_policy(policy, facts, submit.content);
+  HeaderResult result = new_header(config, *envelope, submit.content);
   if (result.refusal) {
-    refuse(from, submit.request, *result.refusal);
+    refusals_.refuse(from, submit.request, *result.refusal);
     return true;
   }
   Member& member = members_.emplace_back();
@@ -48,32 +37,81 @@ bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit
   member.id = writer_.new_id(envelope->arrival);
   pieces_.assign(1, member.prepend);
   pieces_.insert(pieces_.end(), result.keep.begin(), result.keep.end());
-  member.place = writer_.append(member.id, submit.flags, submit.envelope, pieces_);
+  member.place = writer_.append(member.id, submit.flags & kFlagsOfClients, submit.envelope, pieces_);
   logger_.record(log::MessageIdSeen{member.id, std::string(result.message_id)});
   return true;
 }
 
+void Group::add(ipc::Peer& from, const ipc::BodyDone& done, IncomingBody body) {
+  bytes_of_bodies_ += done.length;
+  complete_.push_back({&from, done, std::move(body)});
+}
+
+// A record may only name a body that is durable, so these are appended last, and get their ids now: ids grow as the log
+// does.
+void Group::append_bodies() {
+  std::vector<queue::BodyFiles::Finished> files;
+  for (const Complete& one : complete_)
+    files.push_back({one.body.name, writer_.new_id(one.body.arrival), one.body.file.get(), one.done.length});
+  files_.make_durable(files);
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (files[i].durable) {
+      append(complete_[i], files[i].id);
+      continue;
+    }
+    logger_.error("queue: a message could not be stored: " + files[i].durable.error().text);
+    refusals_.refuse(*complete_[i].from, complete_[i].done.request, kWriteError);
+  }
+  complete_.clear();
+  bytes_of_bodies_ = 0;
+}
+
+void Group::append(const Complete& complete, queue::QueueId id) {
+  const ipc::BodyDone& done = complete.done;
+  Member& member = members_.emplace_back();
+  member.from = complete.from;
+  member.request = done.request;
+  member.id = id;
+  member.owned_envelope = complete.body.envelope;
+  member.envelope = member.owned_envelope;
+  member.prepend = queue::encode_body_reference({done.length, done.crc}) + complete.body.head;
+  pieces_.assign(1, member.prepend);
+  member.place = writer_.append(id, (done.flags & kFlagsOfClients) | queue::kHasBody, member.envelope, pieces_);
+  member.place.body_length = done.length;
+  logger_.record(log::MessageIdSeen{id, complete.body.message_id});
+}
+
 bool Group::commit(ipc::Appended& appended) {
+  append_bodies();
   const auto before = writer_.durable_end();
   const auto flushed = writer_.flush();
   if (flushed) {
-    const auto end = writer_.durable_end();
-    appended = {before.segment, before.offset, end.segment, end.offset, {}};
-    appended.entries.reserve(members_.size());
-    for (const Member& member : members_) {
-      appended.entries.push_back({member.id, member.place, member.envelope});
-      member.from->channel->send(ipc::Stored{member.request, member.id});
-    }
+    tell_stored(before, appended);
   } else {
     logger_.error(fmt::format("queue: {} messages could not be stored: {}", members_.size(), flushed.error().text));
-    for (const Member& member : members_) {
-      // Where nobody knows what a restart would find, the client must get no answer: code 0 says so.
-      const smtp::Reply none, failed{451, "4.3.0", "Error: queue file write error"};
-      refuse(*member.from, member.request, writer_.usable() ? failed : none);
-    }
+    tell_failure();
   }
-  members_.clear();
+  told_ = std::exchange(members_, {});
   return flushed.has_value();
+}
+
+void Group::tell_stored(queue::LogPosition before, ipc::Appended& appended) {
+  const auto end = writer_.durable_end();
+  appended = {before.segment, before.offset, end.segment, end.offset, {}};
+  appended.entries.reserve(members_.size());
+  for (const Member& member : members_) {
+    appended.entries.push_back({member.id, member.place, member.envelope});
+    member.from->channel->send(ipc::Stored{member.request, member.id});
+  }
+}
+
+void Group::tell_failure() {
+  for (const Member& member : members_) {
+    // Where nobody knows what a restart would find, the client must get no answer: code 0 says so. And what it would
+    // find may need its body.
+    refusals_.refuse(*member.from, member.request, writer_.usable() ? kWriteError : smtp::Reply{});
+    if (writer_.usable() && member.place.has_body()) (void)files_.free(member.id);
+  }
 }
 
 }  // namespace hikyaku::cleanup

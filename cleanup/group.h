@@ -7,27 +7,31 @@
 #include <vector>
 
 #include "cleanup/config.h"
+#include "cleanup/incoming_bodies.h"
+#include "cleanup/refusals.h"
 #include "ipc/messages.h"
 #include "ipc/peer.h"
 #include "log/logger.h"
-#include "os/clock.h"
+#include "queue/body_files.h"
 #include "queue/log_writer.h"
 
 namespace hikyaku::cleanup {
 
 class Group {
  public:
-  Group(queue::LogWriter& writer, log::Logger& logger) : writer_(writer), logger_(logger) {}
+  Group(queue::LogWriter& writer, queue::BodyFiles& files, Refusals& refusals, log::Logger& logger)
+      : writer_(writer), files_(files), refusals_(refusals), logger_(logger) {}
 
   // Takes a message up, or refuses it at once. Its frame must be held by the caller until commit(). False: the envelope
   // is malformed.
   bool add(const Config& config, ipc::Peer& from, const ipc::Submit& submit);
-  // qmgr's index takes no more: all mail is refused.
-  void set_index_room(bool has_room) { index_has_room_ = has_room; }
-  bool empty() const { return members_.empty(); }
-  uint64_t bytes() const { return writer_.pending_bytes(); }
+  // A big one, whose file is written.
+  void add(ipc::Peer& from, const ipc::BodyDone& done, IncomingBody body);
+  bool empty() const { return members_.empty() && complete_.empty(); }
+  uint64_t bytes() const { return writer_.pending_bytes() + bytes_of_bodies_; }
   // One flush for all. On success they are answered and `appended` tells what qmgr is to know; on failure they are
-  // answered 451, or not at all when the log cannot say what became of them.
+  // answered 451, or not at all when the log cannot say what became of them. The views in `appended` are good until the
+  // next commit, and as long as the frames are held.
   bool commit(ipc::Appended& appended);
 
  private:
@@ -37,17 +41,29 @@ class Group {
     queue::QueueId id;
     queue::Place place;
     std::string_view envelope;
-    std::string prepend;  // header fields of ours, before the client's content
+    std::string prepend;         // content of ours, before the client's
+    std::string owned_envelope;  // when the frame has gone
+  };
+  struct Complete {
+    ipc::Peer* from = nullptr;
+    ipc::BodyDone done;
+    IncomingBody body;
   };
 
-  void refuse(ipc::Peer& from, uint64_t request, const smtp::Reply& reply);
+  void append_bodies();
+  void append(const Complete& complete, queue::QueueId id);
+  void tell_stored(queue::LogPosition before, ipc::Appended& appended);
+  void tell_failure();
 
   queue::LogWriter& writer_;
+  queue::BodyFiles& files_;
+  Refusals& refusals_;
   log::Logger& logger_;
   std::deque<Member> members_;  // a deque, because the log's group points into `prepend`
+  std::deque<Member> told_;     // of the last commit: what was told of them points here
+  std::vector<Complete> complete_;
+  uint64_t bytes_of_bodies_ = 0;
   std::vector<std::string_view> pieces_;
-  bool index_has_room_ = true;
-  os::Monotonic next_space_warning_{};
 };
 
 }  // namespace hikyaku::cleanup

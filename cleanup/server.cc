@@ -29,6 +29,8 @@ Server::Server(service::Context& context)
     : context_(context),
       config_(read_config(context.settings())),
       lock_retry_(context.loop(), [this] { open_when_unlocked(); }),
+      bodies_(disk_, kFolder),
+      refusals_(context.logger()),
       commit_(context.loop(), [this] { commit(); }),
       background_(context.loop(), [this] { background(); }) {
   if (context.listeners().size() != 1)
@@ -50,7 +52,10 @@ void Server::open_when_unlocked() {
         fmt::format("queue: {}: {} bytes at offset {} are damaged", damage.file, damage.length, damage.offset));
   if (writer_->start_trouble())
     context_.logger().error("queue: new mail is refused until there is space: " + writer_->start_trouble()->text);
-  group_.emplace(*writer_, context_.logger());
+  if (auto removed = bodies_.remove_unfinished(); !removed)
+    return context_.fail(removed.error().text, util::kExitUnavailable);
+  incoming_.emplace(disk_, *writer_, bodies_, refusals_);
+  group_.emplace(*writer_, bodies_, refusals_, context_.logger());
   listen();
   background_.set({});
   context_.ready();
@@ -68,20 +73,9 @@ void Server::listen() {
 
 bool Server::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
   bool well_formed = true;
-  const bool understood =
-      ipc::dispatch<ipc::Submit, ipc::Follow, ipc::FreeSegment, ipc::IndexRoom>(frame, [&]<class M>(const M& message) {
-        if constexpr (std::same_as<M, ipc::Submit>) {
-          well_formed = take(peer, message);
-        } else if constexpr (std::same_as<M, ipc::Follow>) {
-          const auto end = writer_->durable_end();
-          peer.channel->send(ipc::Appended{end.segment, end.offset, end.segment, end.offset, {}});
-          followers_.push_back(&peer);
-        } else if constexpr (std::same_as<M, ipc::IndexRoom>) {
-          group_->set_index_room(message.has_room);
-        } else if (auto freed = writer_->free_segment(message.segment); !freed) {
-          context_.logger().warning("queue: " + freed.error().text);
-        }
-      });
+  const bool understood = ipc::dispatch<ipc::Submit, ipc::BodyDone, ipc::BeginBody, ipc::BodyDropped, ipc::Follow,
+                                        ipc::FreeSegment, ipc::FreeBody, ipc::IndexRoom>(
+      frame, [&](const auto& message) { well_formed = take(peer, message); });
   return understood && well_formed;
 }
 
@@ -91,11 +85,50 @@ bool Server::take(ipc::Peer& peer, const ipc::Submit& submit) {
   if (group_->empty()) return true;
   peer.channel->hold();
   if (std::find(held_.begin(), held_.end(), &peer) == held_.end()) held_.push_back(&peer);
+  commit_soon();
+  return true;
+}
+
+bool Server::take(ipc::Peer& peer, const ipc::BodyDone& done) {
+  auto body = incoming_->take(peer, done.request);
+  if (!body) return false;
+  group_->add(peer, done, std::move(*body));
+  commit_soon();
+  return true;
+}
+
+bool Server::take(ipc::Peer& peer, const ipc::BodyDropped& dropped) {
+  incoming_->drop(peer, dropped.request);  // or it was refused meanwhile
+  return true;
+}
+
+bool Server::take(ipc::Peer& peer, const ipc::Follow&) {
+  const auto end = writer_->durable_end();
+  peer.channel->send(ipc::Appended{end.segment, end.offset, end.segment, end.offset, {}});
+  followers_.push_back(&peer);
+  return true;
+}
+
+bool Server::take(ipc::Peer&, const ipc::FreeSegment& freed) {
+  if (auto done = writer_->free_segment(freed.segment); !done) context_.logger().warning("queue: " + done.error().text);
+  return true;
+}
+
+bool Server::take(ipc::Peer&, const ipc::IndexRoom& room) {
+  refusals_.set_index_room(room.has_room);
+  return true;
+}
+
+bool Server::take(ipc::Peer&, const ipc::FreeBody& freed) {
+  if (auto done = bodies_.free(freed.id); !done) context_.logger().warning("queue: " + done.error().text);
+  return true;
+}
+
+void Server::commit_soon() {
   if (group_->bytes() >= kMostGroupBytes)
     commit();
   else
     commit_.schedule();
-  return true;
 }
 
 void Server::commit() {
@@ -113,7 +146,8 @@ void Server::tell_followers(const ipc::Appended& appended) {
 void Server::on_gone(ipc::Peer& peer) {
   // The group may point into this peer's memory: it goes to the disk before that ends.
   commit();
-  if (std::erase(followers_, &peer) > 0) group_->set_index_room(true);  // the next one says it if it is not so
+  if (incoming_) incoming_->drop_all_of(peer);
+  if (std::erase(followers_, &peer) > 0) refusals_.set_index_room(true);  // the next one says it if it is not so
   std::erase(held_, &peer);
 }
 
@@ -125,6 +159,7 @@ void Server::background() {
 
 void Server::drain(event::Duration) {
   commit();
+  if (incoming_) incoming_->drop_all();
   if (writer_)
     if (auto closed = writer_->close(); !closed) context_.logger().warning("queue: " + closed.error().text);
   context_.finish();

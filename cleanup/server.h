@@ -6,7 +6,10 @@
 
 #include "cleanup/config.h"
 #include "cleanup/group.h"
+#include "cleanup/incoming_bodies.h"
+#include "cleanup/refusals.h"
 #include "ipc/peer.h"
+#include "queue/body_files.h"
 #include "queue/disk.h"
 #include "queue/log_writer.h"
 #include "service/service.h"
@@ -27,6 +30,14 @@ class Server final : public service::Daemon {
   bool on_frame(ipc::Peer& peer, ipc::Frame& frame);
   void on_gone(ipc::Peer& peer);
   bool take(ipc::Peer& peer, const ipc::Submit& submit);
+  bool take(ipc::Peer& peer, const ipc::BodyDone& done);
+  bool take(ipc::Peer& peer, const ipc::BeginBody& begun) { return incoming_->begin(config_, peer, begun); }
+  bool take(ipc::Peer& peer, const ipc::BodyDropped& dropped);
+  bool take(ipc::Peer& peer, const ipc::Follow& follow);
+  bool take(ipc::Peer& peer, const ipc::FreeSegment& freed);
+  bool take(ipc::Peer& peer, const ipc::FreeBody& freed);
+  bool take(ipc::Peer& peer, const ipc::IndexRoom& room);
+  void commit_soon();
   void commit();
   void tell_followers(const ipc::Appended& appended);
   void background();
@@ -36,7 +47,10 @@ class Server final : public service::Daemon {
   queue::RealDisk disk_;
   os::UniqueFd lock_;
   event::Timer lock_retry_;
+  queue::BodyFiles bodies_;
+  Refusals refusals_;
   std::optional<queue::LogWriter> writer_;
+  std::optional<IncomingBodies> incoming_;
   std::optional<Group> group_;
   std::vector<ipc::Peer*> held_;  // whose frames the group points into
   std::vector<ipc::Peer*> followers_;

@@ -13,7 +13,7 @@
 #include "ctl/installation.h"
 #include "ctl/queue_listing.h"
 #include "os/unique_fd.h"
-#include "queue/record_reader.h"
+#include "queue/body_reader.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -146,20 +146,17 @@ int flush(const std::string& config_directory, bool json) {
 
 namespace {
 
-void print_content(int fd, const ipc::MessageShown& shown, queue::ContentCheck check, Parts parts) {
+void print_content(queue::MessageReader& reader, Parts parts) {
   ContentParts chosen(parts.header, parts.body);
   std::array<char, 65536> buffer;
-  for (uint64_t offset = 0; offset < shown.place.content_length;) {
-    const auto length = queue::read_content(fd, shown.place, offset, buffer);
-    if (!length) throw Failure{util::kExitTryAgain, length.error().text};
+  for (;;) {
+    const auto length = reader.next(buffer);
+    if (!length)
+      throw Failure{length.error().permanent ? util::kExitSoftware : util::kExitTryAgain, length.error().text};
     if (*length == 0) break;
-    const std::string_view bytes(buffer.data(), *length);
-    check.extend(bytes);
-    print(chosen.receive(bytes));
-    offset += *length;
+    print(chosen.receive({buffer.data(), *length}));
   }
   print(chosen.end());
-  if (!check.intact()) throw Failure{util::kExitSoftware, "the content is not what was accepted: the log is damaged"};
 }
 
 }  // namespace
@@ -168,10 +165,11 @@ int show_message(const std::string& config_directory, const std::string& id, Par
   enter_queue_directory(config_directory);
   Question question("private/qmgr", "qmgr");
   ipc::MessageShown shown;
-  os::UniqueFd segment;
+  os::UniqueFd segment, body;
   question.ask(ipc::ShowMessage{id}, kReadPatience, [&](ipc::Frame& frame) {
     if (frame.type != ipc::MessageShown::kType || !ipc::decode_all(frame.payload, shown)) return Next::kMalformed;
     if (!frame.descriptors.empty()) segment = std::move(frame.descriptors.front());
+    if (frame.descriptors.size() > 1) body = std::move(frame.descriptors[1]);
     return Next::kDone;
   });
   if (!shown.found) throw no_such_message(id);
@@ -181,12 +179,12 @@ int show_message(const std::string& config_directory, const std::string& id, Par
     return 0;
   }
   if (!segment) throw Failure{util::kExitSoftware, "qmgr has not passed the message"};
-  const auto head = queue::read_head(segment.get(), shown.id, shown.place);
-  if (!head) throw Failure{head.error().permanent ? util::kExitSoftware : util::kExitTryAgain, head.error().text};
-  if (parts.envelope) print(envelope_text(shown.entry, head->envelope, local_time));
+  auto reader = queue::MessageReader::open(segment.get(), body.get(), shown.id, shown.place);
+  if (!reader) throw Failure{reader.error().permanent ? util::kExitSoftware : util::kExitTryAgain, reader.error().text};
+  if (parts.envelope) print(envelope_text(shown.entry, reader->envelope(), local_time));
   if (!parts.header && !parts.body) return 0;
   if (parts.envelope) print(fmt::format("*** MESSAGE CONTENTS {}/{} ***\n", shown.entry.queue_name, name));
-  print_content(segment.get(), shown, head->check, parts);
+  print_content(*reader, parts);
   if (parts.envelope) print(fmt::format("*** MESSAGE FILE END {}/{} ***\n", shown.entry.queue_name, name));
   return 0;
 }

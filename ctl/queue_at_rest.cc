@@ -9,6 +9,8 @@
 #include "ctl/ask.h"
 #include "ctl/installation.h"
 #include "os/file_lock.h"
+#include "queue/log_inspection.h"
+#include "queue/record_reader.h"
 
 namespace hikyaku::ctl {
 
@@ -28,6 +30,13 @@ QueueAtRest::QueueAtRest(const std::string& config_directory) {
   enter_queue_directory(config_directory);
   log_ = lock("log/lock");
   journal_ = lock("journal/lock");
+}
+
+std::optional<queue::Damage> damage_of_body(queue::Disk& disk, int fd, const queue::LogEntry& entry) {
+  if (!entry.place.has_body()) return std::nullopt;
+  const auto record = queue::check_record(fd, entry.id, entry.place);
+  if (!record) return queue::Damage{std::string("log/") + queue::body_name(entry.id), 0, entry.place.body_length};
+  return queue::inspect_body(disk, "log", entry.id, record->body);
 }
 
 queue::JournalReport read_journal(queue::Disk& disk, queue::JournalFacts& facts) {

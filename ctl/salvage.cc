@@ -18,9 +18,9 @@
 #include "ctl/queue_at_rest.h"
 #include "os/file.h"
 #include "os/unique_fd.h"
+#include "queue/body_reader.h"
 #include "queue/journal_inspection.h"
 #include "queue/log_inspection.h"
-#include "queue/record_reader.h"
 #include "util/error.h"
 
 namespace hikyaku::ctl {
@@ -58,46 +58,60 @@ class Target {
   os::UniqueFd folder_;
 };
 
-util::Result<void> copy_content(int from, const queue::Place& place, int to) {
+util::Result<void> copy_content(queue::MessageReader& reader, int to) {
   std::array<char, 65536> buffer;
-  for (uint64_t offset = 0; offset < place.content_length;) {
-    const auto length = queue::read_content(from, place, offset, buffer);
+  for (;;) {
+    const auto length = reader.next(buffer);
     if (!length) return std::unexpected(length.error());
-    if (*length == 0) return util::temporary("the segment became shorter");
+    if (*length == 0) return {};
     if (auto written = os::write_all(to, {buffer.data(), *length}); !written) return written;
-    offset += *length;
   }
-  return {};
 }
 
 struct Salvaged {
   uint64_t messages = 0, bytes = 0, recipients = 0;
   std::set<queue::QueueId> ids;  // one that the log holds twice is written once
+  std::vector<queue::Damage> damaged_bodies;
 };
 
 class Salvage {
  public:
-  Salvage(const queue::JournalFacts& facts, const Target& target) : facts_(facts), target_(target) {}
+  Salvage(queue::Disk& disk, const queue::JournalFacts& facts, const Target& target)
+      : disk_(disk), facts_(facts), target_(target) {}
 
   util::Result<void> take(int fd, const queue::LogEntry& entry) {
     if (!facts_.is_alive(entry.id, entry.place)) return {};
     const auto recipients = facts_.recipients(entry.id, entry.envelope.recipients.size());
     const auto left = std::ranges::count_if(recipients, [](const auto& fact) { return !fact.done; });
     if (left == 0 || !done_.ids.insert(entry.id).second) return {};
+    if (auto damage = damage_of_body(disk_, fd, entry)) {
+      done_.damaged_bodies.push_back(std::move(*damage));
+      return {};
+    }
     const std::string name = queue::to_text(entry.id);
     const os::UniqueFd content = target_.create(name + ".eml");
-    if (auto copied = copy_content(fd, entry.place, content.get()); !copied) return copied;
+    if (auto copied = copy(fd, entry, content.get()); !copied) return copied;
     const os::UniqueFd envelope = target_.create(name + ".envelope.json");
     const std::string json = salvaged_envelope(entry, recipients, facts_.is_held(entry.id)) + "\n";
     if (auto written = os::write_all(envelope.get(), json); !written) return written;
     ++done_.messages;
-    done_.bytes += entry.place.content_length;
+    done_.bytes += entry.place.message_size();
     done_.recipients += static_cast<uint64_t>(left);
     return {};
   }
   const Salvaged& done() const { return done_; }
 
  private:
+  util::Result<void> copy(int fd, const queue::LogEntry& entry, int to) {
+    auto body = util::Result<os::UniqueFd>();
+    if (entry.place.has_body()) body = disk_.open("log/" + queue::body_name(entry.id), queue::Access::kRead);
+    if (!body) return std::unexpected(body.error());
+    auto reader = queue::MessageReader::open(fd, body->get(), entry.id, entry.place);
+    if (!reader) return std::unexpected(reader.error());
+    return copy_content(*reader, to);
+  }
+
+  queue::Disk& disk_;
   const queue::JournalFacts& facts_;
   const Target& target_;
   Salvaged done_;
@@ -108,13 +122,15 @@ struct Losses {
   bool journal = false;
 };
 
-Losses losses_of(const queue::JournalReport& journal, const std::vector<queue::SegmentReport>& log) {
+Losses losses_of(const queue::JournalReport& journal, const std::vector<queue::SegmentReport>& log,
+                 const std::vector<queue::Damage>& bodies) {
   Losses losses{.journal = !journal.intact()};
-  for (const auto& segment : log)
-    for (const queue::Damage& damage : segment.damage) {
-      ++losses.places;
-      losses.bytes += damage.length;
-    }
+  const auto count = [&](const std::vector<queue::Damage>& places) {
+    losses.places += places.size();
+    for (const queue::Damage& damage : places) losses.bytes += damage.length;
+  };
+  for (const auto& segment : log) count(segment.damage);
+  count(bodies);
   return losses;
 }
 
@@ -166,7 +182,7 @@ std::string salvaged_envelope(const queue::LogEntry& entry, const std::vector<qu
             {"recipients", std::move(waiting)},
             {"failed_recipients", std::move(failed)},
             {"arrival_time", envelope.arrival / 1000000},
-            {"message_size", entry.place.content_length},
+            {"message_size", entry.place.message_size()},
             {"held", held},
             {"eight_bit", envelope.eight_bit},
             {"smtputf8", envelope.smtputf8}};
@@ -190,12 +206,12 @@ int salvage_queue(const std::string& config_directory, const std::string& direct
   queue::JournalFacts facts;
   const queue::JournalReport journal = read_journal(disk, facts);
   const Target target(path);
-  Salvage salvage(facts, target);
+  Salvage salvage(disk, facts, target);
   const auto log = queue::inspect_log(disk, "log", facts.nonces(),
                                       [&](int fd, const queue::LogEntry& entry) { return salvage.take(fd, entry); });
   if (!log) throw Failure{util::kExitTryAgain, log.error().text};
   target.make_durable();
-  const Losses losses = losses_of(journal, *log);
+  const Losses losses = losses_of(journal, *log, salvage.done().damaged_bodies);
   print(salvage.done(), losses, json);
   return losses.places > 0 || losses.journal ? util::kExitData : 0;
 }

@@ -22,9 +22,11 @@ Inspection inspect_queue() {
   Inspection inspection;
   inspection.journal = read_journal(disk, facts);
   auto missing = facts.waiting();
-  auto log = queue::inspect_log(disk, "log", facts.nonces(), [&](int, const queue::LogEntry& entry) {
+  auto log = queue::inspect_log(disk, "log", facts.nonces(), [&](int fd, const queue::LogEntry& entry) {
     missing.erase(entry.id);
-    inspection.waiting += facts.is_alive(entry.id, entry.place);
+    if (!facts.is_alive(entry.id, entry.place)) return util::Result<void>();
+    ++inspection.waiting;
+    if (const auto damage = damage_of_body(disk, fd, entry)) inspection.bodies.push_back(*damage);
     return util::Result<void>();
   });
   if (!log) throw Failure{util::kExitData, log.error().text};
@@ -49,7 +51,7 @@ nlohmann::ordered_json damage_json(const std::vector<queue::Damage>& damage) {
 }  // namespace
 
 bool Inspection::intact() const {
-  return journal.intact() && missing.empty() &&
+  return journal.intact() && missing.empty() && bodies.empty() &&
          std::ranges::all_of(log, [](const queue::SegmentReport& segment) { return segment.intact(); });
 }
 
@@ -60,6 +62,7 @@ std::string inspection_text(const Inspection& inspection) {
                         damage_text(segment.problem, segment.damage));
     if (!segment.readable) text += "  nothing behind this place can be told\n";
   }
+  for (const queue::Damage& body : inspection.bodies) text += fmt::format("{}: {}", body.file, damage_text({}, {body}));
   const auto& journal = inspection.journal;
   if (!journal.file.empty())
     text += fmt::format("{}: {} records, {} bytes, {}", journal.file, journal.records, journal.bytes,
@@ -79,6 +82,9 @@ std::string inspection_json(const Inspection& inspection) {
     return one;
   };
   for (const auto& segment : inspection.log) json["log"].push_back(described(segment, "messages", segment.messages));
+  json["bodies"] = Json::array();
+  for (const queue::Damage& body : inspection.bodies)
+    json["bodies"].push_back({{"file", body.file}, {"damage", damage_json({body})}});
   if (!inspection.journal.file.empty())
     json["journal"] = described(inspection.journal, "records", inspection.journal.records);
   json["missing"] = Json::array();

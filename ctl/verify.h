@@ -11,6 +11,7 @@ namespace hikyaku::ctl {
 
 struct Inspection {
   std::vector<queue::SegmentReport> log;
+  std::vector<queue::Damage> bodies;  // of messages that wait
   queue::JournalReport journal;
   uint64_t waiting = 0;                 // whole messages that are not done
   std::vector<queue::QueueId> missing;  // those that wait by the journal, and are not whole in the log

@@ -142,7 +142,10 @@ void Control::show(ipc::Peer& peer, const ipc::ShowMessage& request) {
   const auto message = id ? ledger_.look(*id) : std::nullopt;
   const int fd = message ? workers_.segment(message->place.segment) : -1;
   if (fd < 0) return peer.channel->send(ipc::MessageShown{});
-  peer.channel->send(ipc::MessageShown{true, *id, message->place, describe(*message)}, fd);
+  const os::UniqueFd body = workers_.body(*message);
+  std::vector<int> descriptors{fd};
+  if (body) descriptors.push_back(body.get());
+  peer.channel->send(ipc::MessageShown{true, *id, message->place, describe(*message)}, descriptors);
 }
 
 // ---- actions -------------------------------------------------------------------------------------------------------

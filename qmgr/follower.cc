@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kEntriesPerTurn = 4096;  // so that workers and operators are heard between the pieces of a long log
 constexpr event::Duration kAfterFailure = std::chrono::seconds(1);
+// Bodies whose end cleanup may not have heard of, before a look at the folder tells which of them are gone.
+constexpr size_t kMostFreedBodies = 4096;
 
 }  // namespace
 
@@ -36,6 +38,8 @@ Follower::Follower(event::Loop& loop, log::Logger& logger, queue::LogReader& log
 void Follower::on_up(ipc::Channel& channel) {
   channel.send(ipc::Follow{});
   if (!has_room_) channel.send(ipc::IndexRoom{false});
+  forget_freed_bodies();
+  for (const queue::QueueId id : freed_bodies_) channel.send(ipc::FreeBody{id});
   const auto existing = log_.segments();
   if (!existing) return;
   std::erase_if(freed_, [&](uint32_t number) { return !std::ranges::binary_search(*existing, number); });
@@ -50,6 +54,18 @@ void Follower::free_segment(uint32_t number) {
 void Follower::tell_room(bool has_room) {
   has_room_ = has_room;
   if (ipc::Channel* channel = cleanup_.channel()) channel->send(ipc::IndexRoom{has_room});
+}
+
+void Follower::free_body(queue::QueueId id) {
+  if (freed_bodies_.size() >= kMostFreedBodies) forget_freed_bodies();
+  freed_bodies_.push_back(id);
+  if (ipc::Channel* channel = cleanup_.channel()) channel->send(ipc::FreeBody{id});
+}
+
+void Follower::forget_freed_bodies() {
+  const auto existing = log_.bodies();
+  if (!existing) return;
+  std::erase_if(freed_bodies_, [&](queue::QueueId id) { return !std::ranges::binary_search(*existing, id); });
 }
 
 bool Follower::on_frame(ipc::Frame& frame) {

@@ -24,12 +24,14 @@ class Follower {
   void free_segment(uint32_t number);
   // cleanup takes new mail only while there is room for it.
   void tell_room(bool has_room);
+  void free_body(queue::QueueId id);
 
  private:
   void on_up(ipc::Channel& channel);
   bool on_frame(ipc::Frame& frame);
   bool take_hint(const ipc::Appended& appended);
   void read();
+  void forget_freed_bodies();
 
   log::Logger& logger_;
   queue::LogReader& log_;
@@ -39,6 +41,7 @@ class Follower {
   std::function<void()> caught_up_;
   std::vector<uint32_t> freed_;  // since it last connected; perhaps not heard
   bool has_room_ = true;
+  std::vector<queue::QueueId> freed_bodies_;
   event::Timer read_more_;
   ipc::Link cleanup_;
 };

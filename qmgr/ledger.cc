@@ -103,6 +103,7 @@ void Ledger::hold(Message& message, bool held, std::string reason) {
 void Ledger::complete(Message& message) {
   const queue::QueueId id = message.id;
   append(queue::Completed{id});
+  if (message.place.has_body()) ended_bodies_.push_back(id);
   --segments_[message.place.segment].alive;
   if (message.indexed) {
     gone_.insert(id.value);
@@ -271,6 +272,8 @@ util::Result<void> Ledger::sync() {
   }
   durable_checkpoint_ = checkpoint_;
   dirty_ = false;
+  freeable_bodies_.insert(freeable_bodies_.end(), ended_bodies_.begin(), ended_bodies_.end());
+  ended_bodies_.clear();
   return {};
 }
 

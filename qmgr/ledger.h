@@ -118,6 +118,8 @@ class Ledger {
   void followed(queue::LogPosition position);
   // After sync(): segments, each told once, that nothing alive stands in and no restart would read.
   std::vector<uint32_t> freeable_segments();
+  // After sync(): messages, each told once, that are gone and whose body has a file of its own.
+  std::vector<queue::QueueId> freeable_bodies() { return std::exchange(freeable_bodies_, {}); }
 
  private:
   struct Segment {
@@ -150,6 +152,7 @@ class Ledger {
   void describe(const Message& message, std::vector<queue::JournalRecord>& out) const;
   void forget_rested();
   util::Result<void> rotate();
+  util::Result<void> free_left_over_bodies();
 
   queue::LogReader& log_;
   queue::Disk& disk_;
@@ -159,7 +162,10 @@ class Ledger {
   std::map<uint32_t, Segment> segments_;
   std::map<uint32_t, os::UniqueFd> open_;  // segments, to read envelopes from
   std::vector<std::string> damage_;
-  std::vector<queue::Moved> unreadable_;  // messages before the checkpoint that could not be brought back
+  std::vector<queue::Moved> unreadable_;      // messages before the checkpoint that could not be brought back
+  std::vector<queue::QueueId> bodies_found_;  // in the folder, before the log was read to its end
+  std::vector<queue::QueueId> ended_bodies_;  // of messages that are complete, since the last sync
+  std::vector<queue::QueueId> freeable_bodies_;
   queue::LogPosition checkpoint_, followed_, durable_checkpoint_;
   bool dirty_ = false;
 

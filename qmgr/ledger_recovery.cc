@@ -37,7 +37,12 @@ util::Result<void> Ledger::recover() {
   if (auto completed = recover_completed(); !completed) return completed;
   for (const auto& [id, told] : told_)
     if (auto recovered = recover_told(queue::QueueId{id}, told); !recovered) return recovered;
-  return recover_taken();
+  if (auto taken = recover_taken(); !taken) return taken;
+  // Before the log's durable end is asked for: the record that names one of these is in it, or will never be.
+  auto bodies = log_.bodies();
+  if (!bodies) return std::unexpected(bodies.error());
+  bodies_found_ = std::move(*bodies);
+  return {};
 }
 
 // What a predecessor committed is made durable before anything is built on it.
@@ -191,7 +196,20 @@ util::Result<void> Ledger::recovered(queue::LogPosition read_up_to) {
     const auto gone = index_->find(id);
     if (gone && *gone) --segments_[(*gone)->place.segment].alive;
   }
-  return rotate();
+  if (auto rotated = rotate(); !rotated) return rotated;
+  return free_left_over_bodies();
+}
+
+// Of messages that are gone, or whose record never became durable.
+util::Result<void> Ledger::free_left_over_bodies() {
+  for (const queue::QueueId id : std::exchange(bodies_found_, {})) {
+    const auto resting = index_->find(id);
+    if (!resting) return std::unexpected(resting.error());
+    const bool rests = *resting && !gone_.contains(id.value);
+    if (!rests && find(id) == nullptr && std::ranges::find(unreadable_, id, &queue::Moved::id) == unreadable_.end())
+      freeable_bodies_.push_back(id);
+  }
+  return {};
 }
 
 }  // namespace hikyaku::qmgr

@@ -156,6 +156,7 @@ void Manager::sync() {
     workers_.close_segment(segment);
     follower_->free_segment(segment);
   }
+  for (const queue::QueueId id : ledger_.freeable_bodies()) follower_->free_body(id);
 }
 
 // After a sync, which the index must never be ahead of.

@@ -65,7 +65,7 @@ struct Message {
   bool is_done() const { return count(Step::kDone) == recipients.size(); }
   // Since it is in memory. What is ready and in no lane is still to be put into one.
   bool is_in_lane() const { return ready_since != 0; }
-  uint64_t size() const { return place.content_length; }
+  uint64_t size() const { return place.message_size(); }
 };
 
 }  // namespace hikyaku::qmgr

@@ -19,6 +19,13 @@ std::string shown(ipc::Role role, ipc::ProcessName name) {
   return fmt::format("{} (process {})", role == ipc::Role::kBounce ? "bounce" : "smtp-client", name.pid);
 }
 
+// With a duplicate of `body`, if there is one.
+template <class Message>
+void send_with(ipc::Channel& channel, const Message& message, const os::UniqueFd& body) {
+  const int fd = body.get();
+  channel.send(message, std::span(&fd, body ? 1 : 0));
+}
+
 }  // namespace
 
 // ---- who is there --------------------------------------------------------------------------------------------------
@@ -229,6 +236,13 @@ int Workers::segment(uint32_t number) {
   return fd.get();
 }
 
+os::UniqueFd Workers::body(const Message& message) {
+  if (!message.place.has_body()) return {};
+  auto opened = log_.open_body(message.id);
+  if (!opened) logger_.error("queue: " + opened.error().text);
+  return opened ? std::move(*opened) : os::UniqueFd();
+}
+
 bool Workers::open_for(Worker& worker, uint32_t number, uint64_t nonce) {
   if (worker.open.contains(number)) return true;
   const int fd = segment(number);
@@ -241,7 +255,8 @@ bool Workers::open_for(Worker& worker, uint32_t number, uint64_t nonce) {
 void Workers::send_delivery(Worker& worker, const Deliveries::Outgoing& outgoing, event::Monotonic turn) {
   const Message& message = *outgoing.message;
   const Job& job = *outgoing.job;
-  if (!open_for(worker, message.place.segment, message.place.nonce)) {
+  const os::UniqueFd body_fd = body(message);
+  if (!open_for(worker, message.place.segment, message.place.nonce) || message.place.has_body() != bool(body_fd)) {
     cannot_open(outgoing);
     worker.resting_until = turn + kRest;  // the next file would fail for the same reason
     return;
@@ -250,18 +265,19 @@ void Workers::send_delivery(Worker& worker, const Deliveries::Outgoing& outgoing
   for (const uint32_t index : job.recipients)
     recipients_.push_back({index, message.recipients[index].recipient.address});
   const NextHop& hop = job.destination->hop();
-  worker.peer->channel->send(ipc::Deliver{.job = outgoing.number,
-                                          .id = message.id,
-                                          .place = message.place,
-                                          .arrival = message.arrival,
-                                          .queued = message.ready_since,
-                                          .next_hop_host = hop.host,
-                                          .next_hop_port = hop.port,
-                                          .no_mx = hop.brackets,
-                                          .retry = job.lane == Lane::kRetry,
-                                          .sender = message.sender,
-                                          .eight_bit = message.eight_bit,
-                                          .recipients = recipients_});
+  const ipc::Deliver deliver{.job = outgoing.number,
+                             .id = message.id,
+                             .place = message.place,
+                             .arrival = message.arrival,
+                             .queued = message.ready_since,
+                             .next_hop_host = hop.host,
+                             .next_hop_port = hop.port,
+                             .no_mx = hop.brackets,
+                             .retry = job.lane == Lane::kRetry,
+                             .sender = message.sender,
+                             .eight_bit = message.eight_bit,
+                             .recipients = recipients_};
+  send_with(*worker.peer->channel, deliver, body_fd);
   worker.jobs.insert(outgoing.number);
 }
 
@@ -298,7 +314,7 @@ void Workers::send_report(Worker& worker, const Deliveries::Outgoing& outgoing) 
                                  .expired = state.expired,
                                  .last_attempt = state.last_attempt});
   }
-  worker.peer->channel->send(report);
+  send_with(*worker.peer->channel, report, body(message));
   worker.jobs.insert(outgoing.number);
 }
 

@@ -46,6 +46,8 @@ class Workers {
   int segment(uint32_t number);
   // Tells in the log, from time to time, how much may have been sent twice.
   void tell_doubts(event::Monotonic turn);
+  // The same for the body of a message; invalid, and not an error, when it has none.
+  os::UniqueFd body(const Message& message);
 
  private:
   struct Worker {

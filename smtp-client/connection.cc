@@ -32,7 +32,7 @@ smtp::Job for_session(const Job& job) {
   made.sender = job.deliver.sender;
   made.recipients.reserve(job.deliver.recipients.size());
   for (const ipc::JobRecipient& recipient : job.deliver.recipients) made.recipients.emplace_back(recipient.address);
-  made.size = job.deliver.place.content_length;
+  made.size = job.deliver.place.message_size();
   // To a server without 8BITMIME the session leaves BODY out, and 8-bit content goes unchanged: it is not yet
   // converted.
   made.eight_bit = job.deliver.eight_bit || (job.deliver.place.flags & queue::kEightBit) != 0;
@@ -163,9 +163,10 @@ void Connection::on(smtp::SendContent& action) {
   const auto found = std::ranges::find(running_, action.job, [](const Running& each) { return each.job->number; });
   if (found == running_.end()) return;
   const ipc::Deliver& deliver = found->job->deliver;
+  const int body = found->job->body.get();
   // A server that answers ahead of our commands could ask for a second content before the first one is written.
   if (!content_.empty()) write_out();
-  transfer_.emplace(Transfer{action.job, ContentReader(around_.segments, deliver),
+  transfer_.emplace(Transfer{action.job, ContentReader(around_.segments, deliver, body),
                              (deliver.place.flags & queue::kHasDotLine) != 0, smtp::DotStuffer()});
   go_on_with_content();
 }

@@ -35,7 +35,7 @@ util::Result<std::string_view> ContentReader::next() {
   const int fd = segments_.descriptor(place_);
   if (fd < 0) return util::temporary(fmt::format("queue file {} is not open", place_.segment));
   const uint64_t record = queue::kRecordHeaderSize + place_.envelope_length + place_.content_length;
-  return record <= kReadWhole ? whole(fd) : block(fd);
+  return record <= kReadWhole && !place_.has_body() ? whole(fd) : block(fd);
 }
 
 // Header, envelope and content with one system call.
@@ -64,18 +64,30 @@ util::Result<std::string_view> ContentReader::whole(int fd) {
 
 util::Result<std::string_view> ContentReader::block(int fd) {
   if (!std::exchange(begun_, true)) {
-    auto check = queue::check_content(fd, id_, place_);
-    if (!check) return check.error().permanent ? damaged() : unreadable(check.error().text);
-    check_ = *check;
+    auto record = queue::check_record(fd, id_, place_);
+    if (!record) return record.error().permanent ? damaged() : unreadable(record.error().text);
+    check_ = record->check;
+    body_ = queue::BodyReader(body_fd_, id_, record->body);
   }
+  if (read_ == place_.head_length()) return block_of_body();
   const std::span<char> buffer = segments_.buffer(kBlock);
   const auto length = queue::read_content(fd, place_, read_, buffer);
   if (!length) return unreadable(length.error().text);
   const std::string_view piece(buffer.data(), *length);
   check_.extend(piece);
   read_ += piece.size();
-  if (piece.empty() && !check_.intact()) return damaged();
+  const bool ended = piece.empty() || read_ == place_.head_length();
+  if (ended && !check_.intact()) return damaged();
   return piece;
+}
+
+// Behind what stands in the segment; without a body, the end.
+util::Result<std::string_view> ContentReader::block_of_body() {
+  const std::span<char> buffer = segments_.buffer(kBlock);
+  const auto length = body_.next(buffer);
+  if (length) return std::string_view(buffer.data(), *length);
+  if (!length.error().permanent) return unreadable(length.error().text);
+  return util::permanent("queue file damaged: " + length.error().text);
 }
 
 std::unexpected<util::Error> ContentReader::damaged() const {

@@ -1,4 +1,4 @@
-// The content of messages, read from the log's segments that qmgr has opened for us.
+// The content of messages, read from the log's segments and from bodies that qmgr has opened for us.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "ipc/messages.h"
 #include "os/unique_fd.h"
+#include "queue/body_reader.h"
 #include "queue/record_reader.h"
 #include "util/error.h"
 
@@ -36,20 +37,24 @@ class Segments {
 // One message's content, piece by piece.
 class ContentReader {
  public:
-  ContentReader(Segments& segments, const ipc::Deliver& deliver)
-      : segments_(segments), id_(deliver.id), place_(deliver.place) {}
+  // `body`: the descriptor of its body, -1 when it has none; it must stay open.
+  ContentReader(Segments& segments, const ipc::Deliver& deliver, int body = -1)
+      : segments_(segments), id_(deliver.id), place_(deliver.place), body_fd_(body) {}
 
   // The next piece, good until anybody reads again; at the end an empty one. The end comes only after all of it was
   // found to be what was accepted; before it, the message must not be ended. The error is permanent when the log is
   // damaged, and says where; temporary when the segment is not open or the disk could not be read.
   util::Result<std::string_view> next();
   // Whether `piece` is all of the content: then asking for the end leaves it where it is.
-  bool is_whole(std::string_view piece) const { return begun_ && read_ == 0 && piece.size() == place_.content_length; }
+  bool is_whole(std::string_view piece) const {
+    return begun_ && read_ == 0 && !place_.has_body() && piece.size() == place_.content_length;
+  }
   queue::QueueId id() const { return id_; }
 
  private:
   util::Result<std::string_view> whole(int fd);
   util::Result<std::string_view> block(int fd);
+  util::Result<std::string_view> block_of_body();
   std::unexpected<util::Error> damaged() const;
 
   Segments& segments_;
@@ -58,6 +63,8 @@ class ContentReader {
   uint64_t read_ = 0;
   bool begun_ = false;
   queue::ContentCheck check_;  // of content that is read in blocks
+  int body_fd_;
+  queue::BodyReader body_;
 };
 
 }  // namespace hikyaku::smtp_client

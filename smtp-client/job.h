@@ -9,6 +9,7 @@
 
 #include "event/loop.h"
 #include "ipc/messages.h"
+#include "os/unique_fd.h"
 
 namespace hikyaku::smtp_client {
 
@@ -16,6 +17,7 @@ struct Job {
   // A copy of qmgr's frame, into which the views of `deliver` point: one allocation for all texts.
   std::string frame;
   ipc::Deliver deliver;
+  os::UniqueFd body;    // of a message that has one
   uint64_t number = 0;  // ours, unique in this process
   event::Monotonic received{};
   event::Duration waited_before{};  // since qmgr took it up, until it was received

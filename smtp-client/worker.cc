@@ -83,9 +83,10 @@ bool Worker::on_frame(ipc::Frame& frame) {
          accepted;
 }
 
-bool Worker::on_deliver(const ipc::Frame& frame) {
+bool Worker::on_deliver(ipc::Frame& frame) {
   auto job = Job::from_frame(frame.payload, ++last_number_, os::monotonic_now());
   if (!job) return false;
+  if (job->deliver.place.has_body() && !frame.descriptors.empty()) job->body = std::move(frame.descriptors.front());
   const int64_t now = os::wall_now().time_since_epoch().count();
   job->waited_before = event::Duration(std::max<int64_t>(now - job->deliver.queued, 0));
   in_hand_[job->number] = job.get();
@@ -94,6 +95,8 @@ bool Worker::on_deliver(const ipc::Frame& frame) {
   } else if (segments_.descriptor(job->deliver.place) < 0) {
     const std::string reason = fmt::format("segment {} is not open", job->deliver.place.segment);
     returned(std::move(job), reason);
+  } else if (job->deliver.place.has_body() && !job->body) {
+    returned(std::move(job), "its body is not open");
   } else {
     pool_.deliver(std::move(job));
   }

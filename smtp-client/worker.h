@@ -28,7 +28,7 @@ class Worker final : public service::Daemon, public JobSink {
   void qmgr_up(ipc::Channel& channel);
   void qmgr_down();
   bool on_frame(ipc::Frame& frame);
-  bool on_deliver(const ipc::Frame& frame);
+  bool on_deliver(ipc::Frame& frame);
   bool on_recorded(const ipc::Recorded& recorded);
 
   void log_attempt(const Job& job, const AttemptFacts& facts, const ipc::JobRecipient& recipient,

@@ -16,6 +16,7 @@ Config read_config(const config::Settings& settings, const std::string& service)
   smtp::ServerOptions& session = config.session;
   session.hostname = settings.text("myhostname");
   session.size_limit = settings.size(service == "inbound" ? "inbound_message_size_limit" : "relay_message_size_limit");
+  session.gather_limit = kMostGathered;
   session.recipient_limit = static_cast<size_t>(settings.number("smtpd_recipient_limit"));
   session.line_length_limit = static_cast<size_t>(settings.size("line_length_limit"));
   session.soft_error_limit = static_cast<unsigned>(settings.number("smtpd_soft_error_limit"));

@@ -11,6 +11,10 @@
 
 namespace hikyaku::smtpd {
 
+// Content up to here is gathered and handed over in one piece; of a bigger message, the body gets a file of its own
+// (lib/queue/README.md, "Bodies"). The header must end before.
+inline constexpr size_t kMostGathered = 256 << 10;
+
 struct Config {
   smtp::ServerOptions session;  // all but what depends on the client
   std::string service;          // "relay", "submission" …

@@ -42,7 +42,9 @@ Connection::Connection(Surroundings& surroundings, os::UniqueFd fd, uint16_t por
 }
 
 Connection::~Connection() {
+  give_up_big();
   if (request_ != 0) around_.queue.forget(request_);
+  around_.budget.receiving(this, 0);
 }
 
 void Connection::start() {
@@ -65,10 +67,22 @@ void Connection::on_bytes(std::string_view bytes) {
   session_.receive(bytes, out());
   act();
   // What a client sends behind a message that is being stored is kept by the session; the rest stays in the kernel.
-  if ((session_.waiting() || stream_.waiting() > kMostUnread) && reading_ && !ended_) {
-    stream_.stop_reading();
-    reading_ = false;
-  }
+  if (!reading_ || ended_ || closing_ || !must_wait()) return;
+  stream_.stop_reading();
+  reading_ = false;
+  if (waits_for_memory()) stream_.cancel_deadline();  // it is our turn now
+}
+
+// A client whose message would only grow in our memory is not listened to: its file has not come yet, or all sessions
+// together hold too much.
+bool Connection::waits_for_memory() const {
+  if (!session_.receiving_content()) return false;
+  if (!big_) return !around_.budget.may_receive(this);
+  return !big_->writer.is_open() && !big_->refusal && big_->writer.waiting() > kMostGathered;
+}
+
+bool Connection::must_wait() const {
+  return session_.waiting() || stream_.waiting() > kMostUnread || waits_for_memory();
 }
 
 void Connection::act() {
@@ -78,23 +92,24 @@ void Connection::act() {
     std::visit([this](auto& one) { perform(one); }, action);
   }
   actions.clear();
+  around_.budget.receiving(this, session_.gathered() + (big_ ? big_->writer.waiting() : 0));
   read_on();
 }
 
 void Connection::read_on() {
-  if (reading_ || session_.waiting() || stream_.waiting() > kMostUnread || closing_ || ended_) return;
+  if (reading_ || closing_ || ended_ || must_wait()) return;
   reading_ = true;
+  stream_.set_deadline(around_.config.timeout);
   stream_.start_reading();
 }
 
 void Connection::perform(smtp::SendReply& reply) { stream_.send(reply.bytes); }
 
-void Connection::perform(smtp::Deliver& message) {
+queue::Envelope Connection::envelope_of(const smtp::Transaction& transaction) const {
   queue::Envelope envelope;
-  envelope.sender = std::move(message.transaction.sender);
-  envelope.recipients.reserve(message.transaction.recipients.size());
-  for (std::string& recipient : message.transaction.recipients)
-    envelope.recipients.push_back({std::move(recipient), "", 0});
+  envelope.sender = transaction.sender;
+  envelope.recipients.reserve(transaction.recipients.size());
+  for (const std::string& recipient : transaction.recipients) envelope.recipients.push_back({recipient, "", 0});
   envelope.arrival = os::wall_now().time_since_epoch().count();
   envelope.client_name = "unknown";
   envelope.client_address = peer_host_;
@@ -103,16 +118,26 @@ void Connection::perform(smtp::Deliver& message) {
   envelope.listener = around_.config.service;
   envelope.server_address = local_host_;
   envelope.arrival_port = port_;
-  envelope.eight_bit = message.transaction.eight_bit_mime;
+  envelope.eight_bit = transaction.eight_bit_mime;
+  return envelope;
+}
+
+void Connection::perform(smtp::Deliver& message) {
   const uint32_t flags = (message.has_dot_line ? queue::kHasDotLine : 0) | (message.eight_bit ? queue::kEightBit : 0);
   stream_.cancel_deadline();  // it is our turn now
-  request_sender_ = envelope.sender;
-  request_ =
-      around_.queue.submit(envelope, flags, message.content, [this](const StoreResult& result) { stored(result); });
+  request_sender_ = message.transaction.sender;
+  if (message.in_pieces) {
+    big_->whole = true;
+    big_->flags = flags;
+    return complete_big();
+  }
+  request_ = around_.queue.submit(envelope_of(message.transaction), flags, message.content,
+                                  [this](const StoreResult& result) { stored(result); });
 }
 
 void Connection::stored(const StoreResult& result) {
   request_ = 0;
+  big_.reset();
   if (ended_) return;
   if (!result.reply) {
     // Nobody knows whether the message will be found again: silence makes the client ask again.
@@ -158,6 +183,7 @@ void Connection::perform(smtp::Close&) { close(); }
 void Connection::close() {
   if (ended_ || closing_) return;
   closing_ = true;
+  give_up_big();
   around_.logger.record(log::Disconnected{{"unknown", peer_host_}, session_.command_counts()});
   if (stream_.waiting() > 0) return stream_.set_deadline(kCloseWithin);
   on_drained();
@@ -194,6 +220,7 @@ void Connection::log_lost() {
 
 void Connection::end() {
   ended_ = true;
+  give_up_big();
   stream_.stop_reading();
   stream_.cancel_deadline();
   around_.ended(*this);

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "net/address.h"
 #include "net/stream.h"
 #include "smtp/server_session.h"
+#include "smtpd/body_writer.h"
 #include "smtpd/config.h"
 #include "smtpd/queue_client.h"
+#include "smtpd/receive_budget.h"
 #include "util/error.h"
 
 namespace hikyaku::log {
@@ -26,6 +29,8 @@ struct Surroundings {
   log::Logger& logger;
   const Config& config;
   QueueClient& queue;
+  ReceiveBudget& budget;
+  queue::Disk& disk;
   std::function<void(Connection&)> ended;  // may not destroy the connection before the turn's end
 };
 
@@ -37,8 +42,20 @@ class Connection final : public net::StreamHandler {
   void start();
   // 421 as soon as no message is being stored, then the end.
   void shut_down();
+  // After it stopped: when nothing stands against it any more.
+  void read_on();
 
  private:
+  // A message that is too big to be gathered.
+  struct Big {
+    explicit Big(queue::Disk& disk) : writer(disk) {}
+    BodyWriter writer;
+    std::optional<smtp::Reply> refusal;  // it will get this answer, whatever else comes
+    bool whole = false;                  // all of it is here
+    uint32_t flags = 0;                  // then
+    bool handed_over = false;            // cleanup knows that
+  };
+
   void on_bytes(std::string_view bytes) override;
   void on_closed(int error) override;
   void on_drained() override;
@@ -46,15 +63,25 @@ class Connection final : public net::StreamHandler {
 
   // Carries out the actions that are in out(), including those that carrying out adds.
   void act();
-  // After stop_reading(): when nothing stands against it any more.
-  void read_on();
+  // Whether more from the client would have to be kept by us.
+  bool must_wait() const;
+  bool waits_for_memory() const;
   void perform(smtp::SendReply& reply);
   void perform(smtp::AskSender&) { util::ensure(false, "the session was told not to ask"); }
   void perform(smtp::AskRecipient&) { util::ensure(false, "the session was told not to ask"); }
+  void perform(smtp::BigContent& begun);
+  void perform(smtp::ContentPiece& piece);
+  void perform(smtp::ContentDropped&) { give_up_big(); }
   void perform(smtp::Deliver& message);
   void perform(smtp::Rejected& rejected);
   void perform(smtp::Delay&);
   void perform(smtp::Close&);
+  queue::Envelope envelope_of(const smtp::Transaction& transaction) const;
+  void body_given(os::UniqueFd file);
+  void big_answered(const StoreResult& result);
+  void look_for_failure();
+  void complete_big();
+  void give_up_big();
   void stored(const StoreResult& result);
   void close();
   void end();
@@ -69,6 +96,7 @@ class Connection final : public net::StreamHandler {
   std::unique_ptr<event::Timer> delay_;
   uint64_t request_ = 0;        // being stored, 0 when none
   std::string request_sender_;  // for the log
+  std::optional<Big> big_;
   bool reading_ = true;
   bool closing_ = false;  // nothing more is read or said but what waits in the stream
   bool ended_ = false;

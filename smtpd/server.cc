@@ -6,8 +6,18 @@ namespace hikyaku::smtpd {
 Server::Server(service::Context& context)
     : context_(context),
       config_(read_config(context.settings(), context.service())),
-      queue_(context.loop(), [this] { listen(); }),
-      surroundings_{context.loop(), context.logger(), config_, queue_,
+      read_on_(context.loop(),
+               [this] {
+                 for (auto& [key, connection] : connections_) connection->read_on();
+               }),
+      budget_([this] { read_on_.schedule(); }),
+      queue_(context.loop(), budget_, [this] { listen(); }),
+      surroundings_{context.loop(),
+                    context.logger(),
+                    config_,
+                    queue_,
+                    budget_,
+                    disk_,
                     [this](Connection& connection) {
                       ended_.push_back(&connection);
                       bury_.schedule();

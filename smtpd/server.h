@@ -26,6 +26,9 @@ class Server final : public service::Daemon {
 
   service::Context& context_;
   Config config_;
+  event::TurnEnd read_on_;
+  ReceiveBudget budget_;
+  queue::RealDisk disk_;
   QueueClient queue_;
   Surroundings surroundings_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;

@@ -66,6 +66,7 @@ void Channel::end_frame(size_t start, uint16_t type, uint16_t descriptors) {
 
 void Channel::attach(size_t start, std::span<const int> descriptors) {
   util::ensure(descriptors.size() <= kMostDescriptors, "too many descriptors for one frame");
+  if (descriptors.empty()) return;
   Attached attached{start, {}};
   for (const int fd : descriptors) attached.descriptors.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   attached_.push_back(std::move(attached));

@@ -31,8 +31,8 @@ struct FieldsOf<queue::QueueId> {
 template <>
 struct FieldsOf<queue::Place> {
   using P = queue::Place;
-  static constexpr auto value =
-      std::tuple{&P::segment, &P::nonce, &P::offset, &P::envelope_length, &P::content_length, &P::flags};
+  static constexpr auto value = std::tuple{&P::segment,        &P::nonce, &P::offset,     &P::envelope_length,
+                                           &P::content_length, &P::flags, &P::body_length};
 };
 
 template <class T>

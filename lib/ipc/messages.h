@@ -2,6 +2,7 @@
 //
 // Who talks to whom (the arrow points at the one that listens):
 //   smtpd, bounce ─Submit▶ cleanup        qmgr ─Follow▶ cleanup        smtp-client, bounce ─▶ qmgr
+//   smtpd ─BeginBody▶ cleanup
 //   hikyaku (the command) ─▶ master, qmgr                              master ─▶ every daemon, over the pipe it was
 //   born with
 #pragma once
@@ -84,6 +85,44 @@ struct Appended {
   static constexpr auto fields =
       std::tuple{&Appended::from_segment, &Appended::from, &Appended::segment, &Appended::end, &Appended::entries};
 };
+// A message that is too big for one frame: its body is to get a file of its own. Answered by BodyFile or Refused with
+// the same request number; after BodyDone, by Stored or Refused.
+struct BeginBody {
+  static constexpr uint16_t kType = 16;
+  uint64_t request = 0;
+  uint64_t expected = 0;      // bytes of content as its sender announced them, 0 when it did not
+  std::string_view envelope;  // queue::append_envelope
+  std::string_view head;      // the content up to where the file goes on: at least the whole header
+  static constexpr auto fields =
+      std::tuple{&BeginBody::request, &BeginBody::expected, &BeginBody::envelope, &BeginBody::head};
+};
+// Comes with the file's descriptor, empty and for writing only.
+struct BodyFile {
+  static constexpr uint16_t kType = 17;
+  uint64_t request = 0;
+  static constexpr auto fields = std::tuple{&BodyFile::request};
+};
+// All of the content is there: so many bytes in the file.
+struct BodyDone {
+  static constexpr uint16_t kType = 18;
+  uint64_t request = 0;
+  uint64_t length = 0;
+  uint32_t crc = 0;    // crc32c of the file
+  uint32_t flags = 0;  // of the whole content: queue::kHasDotLine …
+  static constexpr auto fields = std::tuple{&BodyDone::request, &BodyDone::length, &BodyDone::crc, &BodyDone::flags};
+};
+// The message will not be completed. No answer.
+struct BodyDropped {
+  static constexpr uint16_t kType = 19;
+  uint64_t request = 0;
+  static constexpr auto fields = std::tuple{&BodyDropped::request};
+};
+// The message is gone, and its body's file can go.
+struct FreeBody {
+  static constexpr uint16_t kType = 9;
+  queue::QueueId id;
+  static constexpr auto fields = std::tuple{&FreeBody::id};
+};
 // Nothing in this segment is alive any more.
 struct FreeSegment {
   static constexpr uint16_t kType = 15;
@@ -92,7 +131,7 @@ struct FreeSegment {
 };
 // From qmgr: whether the index takes more mail. Without room new mail is refused with 452 4.3.1.
 struct IndexRoom {
-  static constexpr uint16_t kType = 19;
+  static constexpr uint16_t kType = 8;
   bool has_room = true;
   static constexpr auto fields = std::tuple{&IndexRoom::has_room};
 };
@@ -131,7 +170,8 @@ struct JobRecipient {
   std::string_view address;
   static constexpr auto fields = std::tuple{&JobRecipient::index, &JobRecipient::address};
 };
-// Deliver the message to these recipients by this next hop: one transaction. Answered by Results or Returned.
+// Deliver the message to these recipients by this next hop: one transaction. Answered by Results or Returned. Comes
+// with the descriptor of the message's body, read-only, when it has one (queue::kHasBody).
 struct Deliver {
   static constexpr uint16_t kType = 23;
   uint64_t job = 0;
@@ -203,7 +243,7 @@ struct FailedRecipient {
                  &FailedRecipient::expired, &FailedRecipient::last_attempt};
 };
 // Tell the sender. Answered by ReportStored when the report is durable in the queue, by Returned when it could not be
-// made.
+// made. With the body's descriptor as in Deliver, if it can be opened.
 struct MakeReport {
   static constexpr uint16_t kType = 27;
   uint64_t job = 0;
@@ -295,7 +335,7 @@ struct ShowMessage {
   std::string id;
   static constexpr auto fields = std::tuple{&ShowMessage::id};
 };
-// Comes with the segment's descriptor when `found`.
+// Comes with the segment's descriptor when `found`, and then with the body's when there is one and it can be opened.
 struct MessageShown {
   static constexpr uint16_t kType = 46;
   bool found = false;

@@ -35,6 +35,7 @@ util::Result<os::UniqueFd> RealDisk::open(const std::string& path, Access access
   if (access == Access::kRead) flags |= O_RDONLY;
   if (access == Access::kWrite) flags |= O_RDWR;
   if (access == Access::kCreateNew) flags |= O_RDWR | O_CREAT | O_EXCL;
+  if (access == Access::kCreateWriteOnly) flags |= O_WRONLY | O_CREAT | O_EXCL;
   os::UniqueFd fd(retried([&] { return ::open(path.c_str(), flags, 0600); }));
   if (!fd) return util::system_error("open " + path, errno);
   return fd;
@@ -65,6 +66,11 @@ util::Result<void> RealDisk::preallocate(int fd, uint64_t length) {
 
 void RealDisk::start_writeback(int fd, uint64_t offset, uint64_t length) {
   ::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE);
+}
+
+void RealDisk::await_writeback(int fd, uint64_t offset, uint64_t length) {
+  ::sync_file_range(fd, static_cast<off_t>(offset), static_cast<off_t>(length),
+                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
 util::Result<uint64_t> RealDisk::size(int fd) {

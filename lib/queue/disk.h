@@ -17,8 +17,9 @@ namespace hikyaku::queue {
 
 enum class Access {
   kRead,
-  kWrite,      // an existing file, read and write
-  kCreateNew,  // read and write; fails when the name is taken
+  kWrite,            // an existing file, read and write
+  kCreateNew,        // read and write; fails when the name is taken
+  kCreateWriteOnly,  // the same, but the descriptor reads nothing: it can be passed on
 };
 
 // Errors are temporary and name the call; those that get a path name the path too.
@@ -39,6 +40,8 @@ class Disk {
   virtual util::Result<void> preallocate(int fd, uint64_t length) = 0;
   // Asks for dirty pages to be written soon, and does not wait. A hint: failure does not matter.
   virtual void start_writeback(int fd, uint64_t offset, uint64_t length) = 0;
+  // Waits until dirty pages are written: so that a file that grows fast leaves little to a flush. A hint too.
+  virtual void await_writeback(int fd, uint64_t offset, uint64_t length) = 0;
   virtual util::Result<uint64_t> size(int fd) = 0;
 
   virtual util::Result<void> rename(const std::string& from, const std::string& to) = 0;
@@ -59,6 +62,7 @@ class RealDisk : public Disk {
   util::Result<void> sync_data(int fd) override;
   util::Result<void> preallocate(int fd, uint64_t length) override;
   void start_writeback(int fd, uint64_t offset, uint64_t length) override;
+  void await_writeback(int fd, uint64_t offset, uint64_t length) override;
   util::Result<uint64_t> size(int fd) override;
   util::Result<void> rename(const std::string& from, const std::string& to) override;
   util::Result<void> unlink(const std::string& path) override;

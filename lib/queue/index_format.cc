@@ -79,12 +79,13 @@ void append_place(std::string& out, const Place& place) {
   append_number(out, place.envelope_length);
   append_number(out, place.content_length);
   append_number(out, place.flags);
+  if (place.has_body()) append_number(out, place.body_length);
 }
 
 bool take_place(std::string_view& in, Place& place) {
   return take_number(in, place.segment) && take_number(in, place.nonce) && take_number(in, place.offset) &&
          take_number(in, place.envelope_length) && take_number(in, place.content_length) &&
-         take_number(in, place.flags);
+         take_number(in, place.flags) && (!place.has_body() || take_number(in, place.body_length));
 }
 
 }  // namespace

@@ -44,6 +44,10 @@ class Writer {
     put(static_cast<uint32_t>(numbers.size()));
     for (const uint32_t number : numbers) put(number);
   }
+  void put(const Place& p) {
+    put_all(p.segment, p.nonce, p.offset, p.envelope_length, p.content_length, p.flags);
+    if (p.has_body()) put(p.body_length);
+  }
   template <class... Fields>
   void put_all(const Fields&... fields) {
     (put(fields), ...);
@@ -81,6 +85,10 @@ class Reader {
     for (uint32_t& number : numbers) take(number);
     return true;
   }
+  bool take(Place& p) {
+    return take(p.segment) && take(p.nonce) && take(p.offset) && take(p.envelope_length) && take(p.content_length) &&
+           take(p.flags) && (!p.has_body() || take(p.body_length));
+  }
   bool take(Outcome& outcome) {
     uint8_t value = 0;
     if (!take(value) || value < 1 || value > static_cast<uint8_t>(Outcome::kDeleted)) return false;
@@ -110,10 +118,7 @@ struct Encode {
   }
   void operator()(const Held& r) { out.put_all(Type::kHeld, r.id, static_cast<uint8_t>(r.held), r.reason); }
   void operator()(const BounceSent& r) { out.put_all(Type::kBounceSent, r.id, r.recipients); }
-  void operator()(const Moved& r) {
-    const Place& p = r.place;
-    out.put_all(Type::kMoved, r.id, p.segment, p.nonce, p.offset, p.envelope_length, p.content_length, p.flags);
-  }
+  void operator()(const Moved& r) { out.put_all(Type::kMoved, r.id, r.place); }
   void operator()(const Checkpoint& r) { out.put_all(Type::kCheckpoint, r.position.segment, r.position.offset); }
 };
 
@@ -156,11 +161,8 @@ std::optional<JournalRecord> take_fields(uint8_t type, Reader in) {
       return take_record(in, held, held.id, held.held, held.reason);
     case Type::kBounceSent:
       return take_record(in, sent, sent.id, sent.recipients);
-    case Type::kMoved: {
-      Place& p = moved.place;
-      return take_record(in, moved, moved.id, p.segment, p.nonce, p.offset, p.envelope_length, p.content_length,
-                         p.flags);
-    }
+    case Type::kMoved:
+      return take_record(in, moved, moved.id, moved.place);
     case Type::kCheckpoint:
       return take_record(in, checkpoint, checkpoint.position.segment, checkpoint.position.offset);
     case Type::kEndMark:

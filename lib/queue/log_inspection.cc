@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "queue/body_reader.h"
 #include "queue/little_endian.h"
 #include "queue/segment_scan.h"
 
@@ -156,15 +157,33 @@ bool LogInspection::take(const Segment& segment, SegmentWindow& window, const Re
   const auto bytes = window.at(offset + kRecordHeaderSize, record.envelope_length);
   if (!bytes) return false;
   auto envelope = parse_envelope(*bytes);
-  if (!envelope) return false;
-  const Place place{segment.number,         segment.header.nonce,  offset,
-                    record.envelope_length, record.content_length, record.flags};
-  const auto visited = visit_(segment.fd.get(), LogEntry{record.id, place, std::move(*envelope)});
+  const auto place = place_of(window, segment.number, offset, record);
+  if (!envelope || !place || !*place) return false;
+  const auto visited = visit_(segment.fd.get(), LogEntry{record.id, **place, std::move(*envelope)});
   if (!visited) visit_failed_ = visited.error();
   return visited.has_value();
 }
 
 }  // namespace
+
+std::optional<Damage> inspect_body(Disk& disk, const std::string& folder, QueueId id, const BodyReference& reference) {
+  Damage damage{folder + "/" + body_name(id), 0, reference.length};
+  const auto fd = disk.open(damage.file, Access::kRead);
+  const auto size = fd ? disk.size(fd->get()) : util::Result<uint64_t>(uint64_t{0});
+  if (!fd || !size) return damage;
+  if (*size < reference.length) {
+    damage.offset = *size;
+    damage.length -= *size;
+    return damage;
+  }
+  BodyReader reader(fd->get(), id, reference);
+  std::vector<char> buffer(kChunk);
+  for (;;) {
+    const auto length = reader.next(buffer);
+    if (!length) return damage;
+    if (*length == 0) return std::nullopt;
+  }
+}
 
 util::Result<std::vector<SegmentReport>> inspect_log(
     Disk& disk, const std::string& folder, const std::map<uint32_t, uint64_t>& nonces,

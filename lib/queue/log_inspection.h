@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "queue/body_format.h"
 #include "queue/damage.h"
 #include "queue/disk.h"
 #include "queue/log_reader.h"
@@ -37,5 +39,9 @@ struct SegmentReport {
 util::Result<std::vector<SegmentReport>> inspect_log(
     Disk& disk, const std::string& folder, const std::map<uint32_t, uint64_t>& nonces,
     const std::function<util::Result<void>(int fd, const LogEntry& entry)>& visit);
+
+// The same for a body that a record of this folder's log names: nothing when it is whole. What is missing is told as
+// the file's last part, or all of it; where it was changed cannot be told.
+std::optional<Damage> inspect_body(Disk& disk, const std::string& folder, QueueId id, const BodyReference& reference);
 
 }  // namespace hikyaku::queue

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "queue/body_files.h"
 #include "queue/segment_scan.h"
 
 namespace hikyaku::queue {
@@ -133,17 +134,23 @@ util::Result<void> LogReader::take_entry(SegmentWindow& window, const RecordHead
   auto bytes = window.at(offset + kRecordHeaderSize, header.envelope_length);
   if (!bytes) return util::temporary(current_->file + ": " + bytes.error().text);
   auto envelope = parse_envelope(*bytes);
-  if (!envelope) {
+  const auto place = place_of(window, current_->number, offset, header);
+  if (!place) return util::temporary(current_->file + ": " + place.error().text);
+  if (!envelope || !*place) {
     damage.push_back({current_->file, offset, header.size()});
     return {};
   }
-  const Place place{current_->number,       current_->nonce,       offset,
-                    header.envelope_length, header.content_length, header.flags};
-  out.push_back({header.id, place, std::move(*envelope)});
+  out.push_back({header.id, **place, std::move(*envelope)});
   return {};
 }
 
 util::Result<std::vector<uint32_t>> LogReader::segments() { return list_segments(*disk_, folder_); }
+
+util::Result<std::vector<QueueId>> LogReader::bodies() { return list_bodies(*disk_, folder_); }
+
+util::Result<os::UniqueFd> LogReader::open_body(QueueId id) {
+  return disk_->open(folder_ + "/" + body_name(id), Access::kRead);
+}
 
 util::Result<os::UniqueFd> LogReader::open_segment(uint32_t number) { return disk_->open(path(number), Access::kRead); }
 

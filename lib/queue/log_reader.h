@@ -46,6 +46,11 @@ class LogReader {
   // A segment's file to read from, for processes that open no files of the queue themselves.
   util::Result<os::UniqueFd> open_segment(uint32_t number);
 
+  // The finished bodies there are, of messages or left over, by id. Looks at the folder.
+  util::Result<std::vector<QueueId>> bodies();
+  // A body's file to read from.
+  util::Result<os::UniqueFd> open_body(QueueId id);
+
  private:
   struct OpenSegment {
     uint32_t number = 0;

@@ -1,6 +1,7 @@
 // What LogWriter does before its first append: README.md, "Recovery".
 #include <algorithm>
 
+#include "queue/body_files.h"
 #include "queue/log_writer.h"
 #include "queue/segment_scan.h"
 
@@ -16,6 +17,10 @@ util::Result<void> LogWriter::recover() {
   if (auto adopted = spares_.adopt(); !adopted) return adopted;
   auto numbers = list_segments(*disk_, folder_);
   if (!numbers) return std::unexpected(numbers.error());
+  // An id that was given to a body and to no record must not be given again: qmgr may still ask to free that body.
+  auto of_bodies = highest_body_id(*disk_, folder_);
+  if (!of_bodies) return std::unexpected(of_bodies.error());
+  highest_id_ = *of_bodies;
   std::optional<SegmentHeader> last;
   for (const uint32_t number : *numbers) {
     auto header = read_segment_header(*disk_, path(number), number);

@@ -1,23 +1,36 @@
 // Where in the log a message stands.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace hikyaku::queue {
+
+inline constexpr uint32_t kHasDotLine = 1;  // some line of the content begins with a dot: stuff it on sending
+inline constexpr uint32_t kMoved = 2;       // a copy made by reclaim: replay updates a known id, ignores an unknown one
+inline constexpr uint32_t kEightBit = 4;    // the content has a byte above 127
+inline constexpr uint32_t kHasBody = 8;     // the content's greater part stands in a file of its own: body_format.h
+
+// Bytes of the reference to that file, at the front of the content in the segment: body_format.h.
+inline constexpr uint64_t kBodyReferenceSize = 24;
 
 struct Place {
   uint32_t segment = 0;          // number of the segment file
   uint64_t nonce = 0;            // the segment's, so that a recycled file is never mistaken for it
   uint64_t offset = 0;           // of the record, from the start of the file
   uint32_t envelope_length = 0;  // bytes
-  uint64_t content_length = 0;   // bytes
+  uint64_t content_length = 0;   // bytes in the segment
   uint32_t flags = 0;            // kHasDotLine …
+  uint64_t body_length = 0;      // bytes in the file of its own; 0 without kHasBody
+
+  bool has_body() const { return (flags & kHasBody) != 0; }
+  // Bytes in the segment before those that are sent, and these.
+  uint64_t reference_length() const { return has_body() ? std::min(content_length, kBodyReferenceSize) : 0; }
+  uint64_t head_length() const { return content_length - reference_length(); }
+  // Bytes that are sent.
+  uint64_t message_size() const { return head_length() + body_length; }
 
   bool operator==(const Place&) const = default;
 };
-
-inline constexpr uint32_t kHasDotLine = 1;  // some line of the content begins with a dot: stuff it on sending
-inline constexpr uint32_t kMoved = 2;       // a copy made by reclaim: replay updates a known id, ignores an unknown one
-inline constexpr uint32_t kEightBit = 4;    // the content has a byte above 127
 
 }  // namespace hikyaku::queue

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "queue/body_format.h"
 #include "queue/envelope.h"
 #include "queue/place.h"
 #include "queue/queue_id.h"
@@ -28,18 +29,24 @@ class ContentCheck {
   uint32_t crc_ = 0;
 };
 
+struct CheckedRecord {
+  ContentCheck check;  // nothing of what is sent fed to it yet
+  BodyReference body;  // what follows the content, with kHasBody
+};
 struct RecordHead {
   Envelope envelope;
-  ContentCheck check;  // nothing fed to it yet
+  ContentCheck check;
+  BodyReference body;
 };
 
 // Header and envelope of the record at `place`. Permanent error when another record stands there (a recycled segment, a
 // wrong id, a damaged header), so that not a byte of it is sent; temporary when the disk could not be read.
 util::Result<RecordHead> read_head(int fd, QueueId id, const Place& place);
 // The same without the envelope, for who has it already.
-util::Result<ContentCheck> check_content(int fd, QueueId id, const Place& place);
+util::Result<CheckedRecord> check_record(int fd, QueueId id, const Place& place);
 
-// Fills `buffer` with content from `offset` (0 is its first byte) on; fewer bytes only at the content's end.
+// Fills `buffer` with content from `offset` (0 is its first byte) on; fewer bytes only at the end of what stands in the
+// segment: place.head_length().
 util::Result<size_t> read_content(int fd, const Place& place, uint64_t offset, std::span<char> buffer);
 
 }  // namespace hikyaku::queue

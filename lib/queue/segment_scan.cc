@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "queue/body_format.h"
 #include "queue/crc32c.h"
 
 namespace hikyaku::queue {
@@ -69,6 +70,18 @@ util::Result<std::optional<RecordHeader>> record_at(SegmentWindow& window, uint6
     if (!*whole) return std::nullopt;
   }
   return header;
+}
+
+util::Result<std::optional<Place>> place_of(SegmentWindow& window, uint32_t segment, uint64_t offset,
+                                            const RecordHeader& record) {
+  Place place{segment, record.nonce, offset, record.envelope_length, record.content_length, record.flags, 0};
+  if (!place.has_body()) return place;
+  const auto bytes = window.at(offset + kRecordHeaderSize + record.envelope_length, place.reference_length());
+  if (!bytes) return std::unexpected(bytes.error());
+  const auto reference = parse_body_reference(*bytes);
+  if (!reference) return std::nullopt;
+  place.body_length = reference->length;
+  return place;
 }
 
 util::Result<std::optional<uint64_t>> find_record(SegmentWindow& window, uint64_t nonce, uint64_t offset,

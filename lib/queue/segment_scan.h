@@ -9,6 +9,7 @@
 #include "queue/damage.h"
 #include "queue/disk.h"
 #include "queue/log_format.h"
+#include "queue/place.h"
 #include "queue/segment_window.h"
 #include "util/error.h"
 
@@ -27,6 +28,10 @@ enum class Depth {
 // The record at `offset`, if a whole one of the segment with this nonce stands there and ends before the window does.
 util::Result<std::optional<RecordHeader>> record_at(SegmentWindow& window, uint64_t nonce, uint64_t offset,
                                                     Depth depth);
+
+// Where that record stands, as readers are told. Nothing when it speaks of a body and its reference is damaged.
+util::Result<std::optional<Place>> place_of(SegmentWindow& window, uint32_t segment, uint64_t offset,
+                                            const RecordHeader& record);
 
 // Where the next whole record at or after `offset` stands whose durable_before is more than `vouched`.
 util::Result<std::optional<uint64_t>> find_record(SegmentWindow& window, uint64_t nonce, uint64_t offset,

@@ -182,6 +182,7 @@ void ServerSession::data(std::string_view arguments, std::vector<Action>& out) {
   if (transaction_.recipients.empty()) return refuse_data({554, "5.5.1", "Error: no valid recipients"});
   if (!arguments.empty()) return refuse_data({501, "5.5.4", "Syntax: DATA"});
   in_content_ = true;
+  in_pieces_ = false;
   decoder_.start(options_.size_limit);
   content_.clear();
   if (transaction_.size) content_.reserve(std::min(*transaction_.size, kMaxReserve));
@@ -196,8 +197,10 @@ void ServerSession::end_of_content(std::vector<Action>& out) {
     return end_transaction();
   }
   flush(out);
-  out.push_back(Deliver{std::exchange(transaction_, Transaction()), std::exchange(content_, {}),
-                        decoder_.has_dot_line(), decoder_.eight_bit()});
+  const bool in_pieces = std::exchange(in_pieces_, false);
+  std::string content = in_pieces ? std::string() : std::exchange(content_, {});
+  out.push_back(Deliver{std::exchange(transaction_, Transaction()), std::move(content), decoder_.has_dot_line(),
+                        decoder_.eight_bit(), in_pieces});
   in_transaction_ = false;
   waiting_ = Waiting::kStored;
 }

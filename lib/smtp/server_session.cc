@@ -10,6 +10,8 @@
 namespace hikyaku::smtp {
 namespace {
 
+constexpr size_t kKeptPiece = 128 << 10;
+
 struct VerbName {
   std::string_view name;
   Verb verb;
@@ -77,10 +79,27 @@ void ServerSession::go_on(std::vector<Action>& out) {
 }
 
 size_t ServerSession::consume_content(std::string_view bytes, std::vector<Action>& out) {
+  if (in_pieces_) forget_piece();
   const DataDecoder::Step step = decoder_.decode(bytes, content_);
-  if (decoder_.over_limit()) std::string().swap(content_);
+  if (decoder_.over_limit()) {
+    std::string().swap(content_);
+    if (std::exchange(in_pieces_, false)) out.push_back(ContentDropped{});
+  } else if (in_pieces_) {
+    if (!content_.empty()) out.push_back(ContentPiece{content_});
+  } else if (options_.gather_limit != 0 && content_.size() > options_.gather_limit) {
+    in_pieces_ = true;
+    out.push_back(BigContent{transaction_, content_});
+  }
   if (step.done) end_of_content(out);
   return step.used;
+}
+
+// What was handed out has been used. The first piece is large, and its memory is not kept.
+void ServerSession::forget_piece() {
+  if (content_.capacity() > kKeptPiece)
+    std::string().swap(content_);
+  else
+    content_.clear();
 }
 
 size_t ServerSession::consume_line(std::string_view bytes, std::vector<Action>& out) {
@@ -149,6 +168,7 @@ void ServerSession::stored(Reply reply, std::vector<Action>& out) {
   if (closed_) return;
   util::ensure(waiting_ == Waiting::kStored, "stored() without a message");
   waiting_ = Waiting::kNothing;
+  std::string().swap(content_);
   if (reply.is_positive()) {
     ++counts_[static_cast<size_t>(Verb::kData)].accepted;
     errors_ = 0;

@@ -19,6 +19,7 @@ namespace hikyaku::smtp {
 struct ServerOptions {
   std::string hostname;               // in the greeting and in the answer to EHLO
   uint64_t size_limit = 0;            // octets of content (rows 5 and 25, C9); 0: no limit
+  size_t gather_limit = 0;            // octets of content handed out in one piece, with Deliver; 0: no limit
   size_t recipient_limit = 1000;      // of one message; more are answered 452 4.5.3
   size_t line_length_limit = 2048;    // octets of a command line; a longer one is read to its end and answered 500
   unsigned soft_error_limit = 10;     // more errors than this: each further one is delayed
@@ -57,13 +58,30 @@ struct AskRecipient {
   std::string sender, recipient;
   bool operator==(const AskRecipient&) const = default;
 };
+// A message grew beyond gather_limit: all of its content that came so far, in the form of Deliver. ContentPiece follows
+// as more comes, then Deliver or ContentDropped, unless the session closes. Bytes are good until the session is called
+// again.
+struct BigContent {
+  Transaction transaction;
+  std::string_view bytes;
+  bool operator==(const BigContent&) const = default;
+};
+struct ContentPiece {
+  std::string_view bytes;
+  bool operator==(const ContentPiece&) const = default;
+};
+// The message whose pieces came will be refused.
+struct ContentDropped {
+  bool operator==(const ContentDropped&) const = default;
+};
 // A whole message; answer with stored() when it is safe or refused. `content` has CRLF line ends and is not
 // dot-stuffed.
 struct Deliver {
   Transaction transaction;
-  std::string content;
+  std::string content;        // empty when it went in pieces
   bool has_dot_line = false;  // a line of the content begins with '.'
   bool eight_bit = false;     // an octet of the content is above 127
+  bool in_pieces = false;     // all of the content went before, in BigContent and ContentPiece
   bool operator==(const Deliver&) const = default;
 };
 // For the log: MAIL, RCPT, DATA or a message's end was refused by the session or by decided(). A refusal by stored() is
@@ -82,7 +100,8 @@ struct Delay {
 struct Close {
   bool operator==(const Close&) const = default;
 };
-using Action = std::variant<SendReply, AskSender, AskRecipient, Deliver, Rejected, Delay, Close>;
+using Action = std::variant<SendReply, AskSender, AskRecipient, BigContent, ContentPiece, ContentDropped, Deliver,
+                            Rejected, Delay, Close>;
 
 // The caller's answer to AskSender and AskRecipient. A refusal's text is sent as it is.
 struct Verdict {
@@ -120,6 +139,8 @@ class ServerSession {
   uint64_t transactions() const { return transactions_; }
   bool receiving_content() const { return in_content_; }
   uint64_t content_bytes() const { return decoder_.size(); }
+  // Octets of content that the session holds.
+  size_t gathered() const { return in_content_ && !in_pieces_ ? content_.size() : 0; }
   // For "lost connection after X from": "CONNECT", "EHLO", "DATA (12 bytes)", "END-OF-MESSAGE", "UNKNOWN".
   std::string place() const;
   // For "disconnect from host[ip] ": "ehlo=1 mail=1 rcpt=1/2 data=1 quit=1 commands=5/6" (accepted/given).
@@ -140,6 +161,7 @@ class ServerSession {
   void run_line(std::string_view line, std::vector<Action>& out);
   void run_command(Verb verb, std::string_view arguments, std::vector<Action>& out);
   void end_of_content(std::vector<Action>& out);
+  void forget_piece();
   void go_on(std::vector<Action>& out);
 
   // Commands.
@@ -185,6 +207,7 @@ class ServerSession {
   bool esmtp_ = false;
   bool in_transaction_ = false;
   bool in_content_ = false;
+  bool in_pieces_ = false;      // the content is beyond gather_limit
   bool after_message_ = false;  // no command since the end of a message
   bool line_too_long_ = false;
   bool shutting_down_ = false;

@@ -114,21 +114,21 @@ TEST_CASE("the flags of a report say what its lines are like") {
 TEST_CASE("a message within the limit is read whole, a larger one only so far that its size shows") {
   const std::string small(1000, 'x'), large(5000, 'x');
   const OnDisk first = on_disk(small), second = on_disk(large);
-  const auto whole = read_original(first.fd.get(), {42}, first.place, kConfig.size_limit);
+  const auto whole = read_original(first.fd.get(), -1, {42}, first.place, kConfig.size_limit);
   REQUIRE(whole);
   CHECK(whole->content == small);
   CHECK(whole->envelope.return_content == "HDRS");
-  const auto start = read_original(second.fd.get(), {42}, second.place, kConfig.size_limit);
+  const auto start = read_original(second.fd.get(), -1, {42}, second.place, kConfig.size_limit);
   REQUIRE(start);
   CHECK(start->content == large.substr(0, 1001));
 }
 
 TEST_CASE("damaged content is not returned, and a record that is not there is an error for good") {
   const OnDisk content = on_disk("Subject: a\r\n\r\n", true), head = on_disk("Subject: a\r\n\r\n", false, true);
-  const auto without = read_original(content.fd.get(), {42}, content.place, kConfig.size_limit);
+  const auto without = read_original(content.fd.get(), -1, {42}, content.place, kConfig.size_limit);
   REQUIRE(without);
   CHECK(without->content.empty());
-  const auto none = read_original(head.fd.get(), {42}, head.place, kConfig.size_limit);
+  const auto none = read_original(head.fd.get(), -1, {42}, head.place, kConfig.size_limit);
   REQUIRE_FALSE(none);
   CHECK(none.error().permanent);
 }

@@ -134,10 +134,14 @@ def intact(content):
     return digest is not None and digest.group(1).decode() == hashlib.sha1(body).hexdigest()
 
 
+# Some are so big that their bodies go into files of their own.
+USUAL_SIZES = [200, 2000, 2000, 20000] * 10 + [400_000]
+
+
 class Sender(threading.Thread):
     """One client: message after message, each token only once, a new connection whenever one breaks."""
 
-    def __init__(self, address, book, name, chance, size=lambda chance: chance.choice([200, 2000, 2000, 20000])):
+    def __init__(self, address, book, name, chance, size=lambda chance: chance.choice(USUAL_SIZES)):
         super().__init__(daemon=True)
         self.address, self.book, self.sender, self.chance, self.size = address, book, name, chance, size
         self.stopping = threading.Event()

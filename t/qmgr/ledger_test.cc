@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "queue/body_format.h"
 #include "t/qmgr/small_queue.h"
 
 using namespace hikyaku;
@@ -269,5 +270,52 @@ TEST_CASE("a message that cannot be read is told at every restart, and its segme
     REQUIRE(queue.ledger().sync());
     const auto freeable = queue.ledger().freeable_segments();
     CHECK(std::count(freeable.begin(), freeable.end(), place.segment) == 0);
+  }
+}
+
+TEST_CASE("the body of a message may go when its end is durable, and one that nobody names at the next start") {
+  SmallQueue queue;
+  const auto write = [&](uint64_t id) {
+    std::ofstream(queue.log_folder() + "/" + queue::body_name(queue::QueueId{id})) << "body";
+  };
+  std::string bytes;
+  queue::append_envelope(envelope(), bytes);
+  const std::string content = queue::encode_body_reference({4, 0}) + "head";
+  const std::string_view piece = content;
+  const queue::QueueId id = queue.writer().new_id(kArrival * 1'000'000);
+  queue.writer().append(id, queue::kHasBody, bytes, std::span(&piece, 1));
+  REQUIRE(queue.writer().flush());
+  write(id.value);
+  write(id.value + 1);
+  queue.restart();
+  CHECK(queue.ledger().freeable_bodies() == std::vector<queue::QueueId>{{id.value + 1}});
+  CHECK(queue.ledger().freeable_bodies().empty());
+  Message* message = queue.ledger().find(id);
+  REQUIRE(message != nullptr);
+  CHECK(message->size() == 8);
+  queue.ledger().complete(*message);
+  CHECK(queue.ledger().freeable_bodies().empty());
+  REQUIRE(queue.ledger().sync());
+  CHECK(queue.ledger().freeable_bodies() == std::vector<queue::QueueId>{id});
+}
+
+TEST_CASE("a message keeps the length of its body when only the journal tells of its place") {
+  SmallQueue queue;
+  std::string bytes;
+  queue::append_envelope(envelope(), bytes);
+  const std::string content = queue::encode_body_reference({1'000'000, 0}) + "head";
+  const std::string_view piece = content;
+  const queue::QueueId id = queue.writer().new_id(kArrival * 1'000'000);
+  queue.writer().append(id, queue::kHasBody, bytes, std::span(&piece, 1));
+  REQUIRE(queue.writer().flush());
+  queue.follow();
+  fill_segment(queue);
+  queue.follow();
+  REQUIRE(queue.ledger().sync());
+  for (int round = 0; round < 2; ++round) {
+    queue.restart();
+    const Message* message = queue.ledger().find(id);
+    REQUIRE(message != nullptr);
+    CHECK(message->size() == 1'000'004);
   }
 }

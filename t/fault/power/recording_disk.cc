@@ -60,7 +60,7 @@ RecordingDisk::RecordingDisk(std::vector<std::string> folders, Lie lie) : lie_(l
 util::Result<os::UniqueFd> RecordingDisk::open(const std::string& path, Access access) {
   auto fd = RealDisk::open(path, access);
   if (!fd) return fd;
-  if (access == Access::kCreateNew) {
+  if (access == Access::kCreateNew || access == Access::kCreateWriteOnly) {
     names_[path] = first_contents_.size();
     first_contents_.emplace_back();
     changes_.push_back({Kind::kCreate, names_[path], path, {}, 0, {}});

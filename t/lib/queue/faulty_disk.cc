@@ -32,6 +32,7 @@ FaultyDisk::File& FaultyDisk::file(int fd) {
 }
 
 util::Result<os::UniqueFd> FaultyDisk::open(const std::string& path, Access access) {
+  if (access == Access::kCreateWriteOnly) access = Access::kCreateNew;  // what is overwritten must be read
   if (access == Access::kCreateNew) {
     if (fails_now()) return util::system_error("open " + path, ENOSPC);
     names_before_.push_back([path] { ::unlink(path.c_str()); });

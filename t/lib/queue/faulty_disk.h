@@ -48,6 +48,7 @@ class FaultyDisk : public RealDisk {
   util::Result<void> sync_data(int fd) override;
   util::Result<void> preallocate(int fd, uint64_t length) override;
   void start_writeback(int, uint64_t, uint64_t) override {}
+  void await_writeback(int, uint64_t, uint64_t) override {}
   util::Result<void> rename(const std::string& from, const std::string& to) override;
   util::Result<void> unlink(const std::string& path) override;
   util::Result<void> sync_folder(const std::string& path) override;

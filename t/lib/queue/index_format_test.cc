@@ -57,6 +57,18 @@ TEST_CASE("a message's value gives all of the message but its differing recipien
   CHECK_FALSE(parse_message_value(message.id, value + "x").has_value());
 }
 
+TEST_CASE("a message's value tells the length of its body, when it has one") {
+  RestingMessage message = two_domains();
+  const size_t without = message_value(message).size();
+  message.place.flags |= kHasBody;
+  message.place.body_length = 768 << 20;
+  const std::string value = message_value(message);
+  CHECK(value.size() == without + sizeof(uint64_t));
+  const auto parsed = parse_message_value(message.id, value);
+  REQUIRE(parsed);
+  CHECK(parsed->message.place == message.place);
+}
+
 TEST_CASE("the other values are read as they were written, and not when they are cut or longer") {
   check_cut(domain_value({1, 2, 3}), DomainRow{1, 2, 3}, parse_domain_value);
   check_cut(segment_value({5, 6}), SegmentRow{5, 6}, parse_segment_value);

@@ -29,6 +29,18 @@ TEST_CASE("each kind of journal record is read back as it was written") {
   }
 }
 
+TEST_CASE("the place of a message tells the length of its body, when it has one") {
+  const JournalRecord with{Moved{QueueId{7}, Place{8, 9, 10, 11, 12, kHasBody, 768 << 20}}};
+  const JournalRecord without{Moved{QueueId{7}, Place{8, 9, 10, 11, 12, 0, 0}}};
+  std::string bytes, shorter;
+  append_journal_record(with, 7, 100, bytes);
+  append_journal_record(without, 7, 100, shorter);
+  CHECK(bytes.size() == shorter.size() + sizeof(uint64_t));
+  const auto found = find_journal_record(bytes, 7);
+  REQUIRE(found);
+  CHECK((parse_journal_record(found->body) == with));
+}
+
 TEST_CASE("a journal record cut short or with any bit changed is none") {
   for (const JournalRecord& record : kOneOfEach) {
     std::string bytes;

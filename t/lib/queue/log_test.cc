@@ -172,10 +172,10 @@ TEST_CASE("a place in a recycled segment is refused before the first byte of con
   CHECK(read_head(fd->get(), QueueId{1}, wrong).error().permanent);
   wrong = place;
   wrong.nonce += 1;
-  CHECK(check_content(fd->get(), QueueId{1}, wrong).error().permanent);
+  CHECK(check_record(fd->get(), QueueId{1}, wrong).error().permanent);
   wrong = place;
   wrong.offset = 1 << 30;
-  CHECK(check_content(fd->get(), QueueId{1}, wrong).error().permanent);
+  CHECK(check_record(fd->get(), QueueId{1}, wrong).error().permanent);
 }
 
 TEST_CASE("the current segment is not freed, and freeing twice does no harm") {

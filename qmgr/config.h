@@ -14,6 +14,9 @@ struct Config {
   RetryRule retry;
   std::optional<NextHop> relayhost;
   WindowRule window;
+  // Messages that wait in a destination's lanes, in memory. More of them rest in the index until there is room.
+  size_t most_first_attempts = 20000;
+  size_t most_retries = 5000;
   size_t recipients_each = 50;  // smtp_destination_recipient_limit: of one transaction
 };
 

@@ -15,14 +15,9 @@ constexpr size_t kLongestReply = 1024;
 constexpr size_t kWakesPerTurn = 10000;  // a wave of retries comes in pieces: new mail is looked at in between
 
 // Who waits longer than this rests: the index is not worth its cost for less.
-constexpr int64_t kShortWait = 10;  // seconds
-// What waits for its turn, and not for a time, rests too when there is so much of it: memory has an end.
-constexpr size_t kMostFirstAttempts = 20000;  // tasks in a destination's lane
-constexpr size_t kMostRetries = 5000;
+constexpr int64_t kShortWait = 10;        // seconds
 constexpr size_t kMostInMemory = 100000;  // messages: no more are loaded
 constexpr size_t kLoadedAtOnce = 1000;
-
-size_t most_in(Lane lane) { return lane == Lane::kFirst ? kMostFirstAttempts : kMostRetries; }
 
 int64_t seconds_of(Time time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
 
@@ -64,6 +59,10 @@ void Deliveries::admit(Message& message, Time now) {
     make_ready(message, ready, lane, now);
   }
   settle(message, now);
+}
+
+size_t Deliveries::most_in(Lane lane) const {
+  return lane == Lane::kFirst ? config_.most_first_attempts : config_.most_retries;
 }
 
 // Whether its lane has enough without it.
@@ -402,6 +401,14 @@ void Deliveries::take_back(const Job& job, Time now) {
 
 bool Deliveries::is_on_the_wire(const Message& message) const { return message.count(Step::kInHand) > 0; }
 
+// They are due, but memory is not to hold all that an operator asks for at once.
+void Deliveries::let_wait(Message& message, const std::vector<uint32_t>& recipients, Time now) {
+  for (const uint32_t index : recipients)
+    ledger_.deferred(message, index, message.recipients[index].attempts, seconds_of(now));
+  forget_wake(message);
+  ledger_.rest(message);
+}
+
 void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
   std::vector<uint32_t> waiting;
   const bool in_lane_too =  // the task finds nothing left to do
@@ -412,7 +419,10 @@ void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
       waiting.push_back(index);
   switch (verb) {
     case ipc::Verb::kRetry:
-      if (!message.held && !waiting.empty()) make_ready(message, waiting, Lane::kRetry, now);
+      if (message.held || waiting.empty()) return settle(message, now);
+      if (is_crowded(message, Lane::kRetry) && waiting.size() == message.recipients.size())
+        return let_wait(message, waiting, now);
+      make_ready(message, waiting, Lane::kRetry, now);
       return settle(message, now);
     case ipc::Verb::kDelete:
       return remove(message);

@@ -91,6 +91,8 @@ class Deliveries {
   void give_up(Message& message, uint32_t index, Time now);
   void settle(Message& message, Time now);
   void remove(Message& message);
+  void let_wait(Message& message, const std::vector<uint32_t>& recipients, Time now);
+  size_t most_in(Lane lane) const;
   bool is_crowded(const Message& message, Lane lane) const;
   queue::DueRoom room(const std::string& domain) const;
   void make_due_ready(Message& message, Time now);

@@ -1,7 +1,7 @@
 // The client of the benchmarks: many SMTP sessions at once, each sending message after message.
 //
 //   source --server HOST:PORT [--sessions N] [--messages N] [--size BYTES] [--recipients N] [--one-each]
-//          [--pipelining] [--limit SECONDS]
+//          [--domain NAME] [--pipelining] [--limit SECONDS]
 //
 // --one-each opens a connection for every message instead of reusing its sessions. One thread, epoll, IPv4.
 // Prints one JSON line: what was accepted, how fast, and the time from MAIL to the final reply (p50, p99).
@@ -31,6 +31,7 @@ using Clock = std::chrono::steady_clock;
 struct Options {
   sockaddr_in server{};
   int sessions = 20, messages = 1000, size = 4096, recipients = 1, limit = 300;
+  std::string domain = "dest.test";  // of the recipients
   bool one_each = false, pipelining = false;
 };
 
@@ -59,16 +60,16 @@ std::string make_content(int size) {
   return text + ".\r\n";
 }
 
-std::string make_envelope(int recipients) {
+std::string make_envelope(int recipients, const std::string& domain) {
   std::string text;
-  for (int n = 0; n < recipients; n++) text += "RCPT TO:<r" + std::to_string(n) + "@dest.test>\r\n";
+  for (int n = 0; n < recipients; n++) text += "RCPT TO:<r" + std::to_string(n) + "@" + domain + ">\r\n";
   return text;
 }
 
 // What every session sends.
 struct Script {
   explicit Script(const Options& options)
-      : recipients(make_envelope(options.recipients)), content(make_content(options.size)) {}
+      : recipients(make_envelope(options.recipients, options.domain)), content(make_content(options.size)) {}
   std::string mail = "MAIL FROM:<ann@origin.test>\r\n";
   std::string recipients;  // all RCPT lines
   std::string content;
@@ -293,7 +294,7 @@ bool run(const Options& options) {
 
 [[noreturn]] void usage() {
   std::fputs(
-      "usage: source --server HOST:PORT [--sessions N] [--messages N] [--size BYTES] [--recipients N] [--one-each] "
+      "usage: source --server HOST:PORT [--sessions N] [--messages N] [--size BYTES] [--recipients N] [--domain NAME] [--one-each] "
       "[--pipelining] [--limit SECONDS]\n",
       stderr);
   std::exit(64);
@@ -316,6 +317,7 @@ Options read_options(int argc, char** argv) {
                                     {"one-each", no_argument, nullptr, 'o'},
                                     {"pipelining", no_argument, nullptr, 'p'},
                                     {"limit", required_argument, nullptr, 'l'},
+                                    {"domain", required_argument, nullptr, 'd'},
                                     {nullptr, 0, nullptr, 0}};
   Options options;
   for (int choice; (choice = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
@@ -334,6 +336,9 @@ Options read_options(int argc, char** argv) {
         break;
       case 'r':
         options.recipients = std::atoi(optarg);
+        break;
+      case 'd':
+        options.domain = optarg;
         break;
       case 'l':
         options.limit = std::atoi(optarg);

@@ -181,6 +181,46 @@ TEST_CASE("a segment stays while a message in it rests, and goes when it is gone
   CHECK(is_freeable());
 }
 
+TEST_CASE("what a full lane has no room for rests, and comes when there is room, the oldest first") {
+  Config config = relay_config();
+  config.most_first_attempts = 10;
+  config.most_retries = 4;
+  Course f(config);
+  std::vector<queue::QueueId> all;
+  for (int i = 0; i < 100; ++i) all.push_back(f.admit(envelope()));
+  f.queue.settle_index();
+  CHECK(f.queue.ledger().messages().size() == 10);
+  f.restart();  // what was in the lane is known, and the rest rests
+  CHECK(f.queue.ledger().messages().size() == 10);
+  std::vector<queue::QueueId> tried;
+  for (int round = 0; round < 100 && tried.size() < 100; ++round) {
+    while (const auto outgoing = f.deliveries->next_delivery()) {
+      tried.push_back(outgoing->message->id);
+      f.recipients = outgoing->job->recipients;
+      f.answer(outgoing->number, outgoing->message->id, {ipc::Outcome::kDeferred});
+    }
+    f.queue.settle_index();
+    f.load_due();
+    CHECK(f.queue.ledger().messages().size() <= 10);
+  }
+  CHECK(tried == all);
+
+  // An operator may ask for all of it at once.
+  for (const queue::QueueId id : all) f.act(ipc::Verb::kRetry, id);
+  f.queue.settle_index();
+  CHECK(f.queue.ledger().messages().size() <= 10);
+  size_t again = 0;
+  for (int round = 0; round < 100 && again < 100; ++round) {
+    f.load_due();
+    while (const auto outgoing = f.deliveries->next_delivery()) {
+      ++again;
+      f.recipients = outgoing->job->recipients;
+      f.answer(outgoing->number, outgoing->message->id, {ipc::Outcome::kSent});
+    }
+  }
+  CHECK(again == 100);
+}
+
 TEST_CASE("a walk meets every message once, in memory or at rest, in the order of their ids") {
   Course f;
   std::vector<queue::QueueId> all;

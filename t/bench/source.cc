@@ -294,7 +294,8 @@ bool run(const Options& options) {
 
 [[noreturn]] void usage() {
   std::fputs(
-      "usage: source --server HOST:PORT [--sessions N] [--messages N] [--size BYTES] [--recipients N] [--domain NAME] [--one-each] "
+      "usage: source --server HOST:PORT [--sessions N] [--messages N] [--size BYTES] [--recipients N] [--domain NAME] "
+      "[--one-each] "
       "[--pipelining] [--limit SECONDS]\n",
       stderr);
   std::exit(64);
@@ -309,16 +310,12 @@ void read_server(std::string value, Options& options) {
 }
 
 Options read_options(int argc, char** argv) {
-  static const option kOptions[] = {{"server", required_argument, nullptr, 'S'},
-                                    {"sessions", required_argument, nullptr, 's'},
-                                    {"messages", required_argument, nullptr, 'm'},
-                                    {"size", required_argument, nullptr, 'b'},
-                                    {"recipients", required_argument, nullptr, 'r'},
-                                    {"one-each", no_argument, nullptr, 'o'},
-                                    {"pipelining", no_argument, nullptr, 'p'},
-                                    {"limit", required_argument, nullptr, 'l'},
-                                    {"domain", required_argument, nullptr, 'd'},
-                                    {nullptr, 0, nullptr, 0}};
+  static const option kOptions[] = {
+      {"server", required_argument, nullptr, 'S'},     {"sessions", required_argument, nullptr, 's'},
+      {"messages", required_argument, nullptr, 'm'},   {"size", required_argument, nullptr, 'b'},
+      {"recipients", required_argument, nullptr, 'r'}, {"one-each", no_argument, nullptr, 'o'},
+      {"pipelining", no_argument, nullptr, 'p'},       {"limit", required_argument, nullptr, 'l'},
+      {"domain", required_argument, nullptr, 'd'},     {nullptr, 0, nullptr, 0}};
   Options options;
   for (int choice; (choice = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
     switch (choice) {

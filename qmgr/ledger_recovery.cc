@@ -27,6 +27,12 @@ util::Result<void> Ledger::recover() {
       queue::replay_journal(disk_, folders_.journal, [this](const queue::JournalRecord& r) { hear(r); });
   if (!replayed) return std::unexpected(replayed.error());
   tell(*replayed);
+  if (index_->is_new() && replayed->number > 0) {
+    damage_.push_back(
+        "the index of what rests is new, although there is a journal: all of the log is read, and some mail "
+        "may be sent again");
+    checkpoint_ = {};
+  }
   const auto position = index_->position();
   if (!position) return std::unexpected(position.error());
   if (position->journal > replayed->number)
@@ -50,6 +56,7 @@ util::Result<void> Ledger::open_index() {
   auto opened = queue::Index::open(disk_, folders_.index, folders_.index_options);
   if (!opened) return std::unexpected(opened.error());
   index_ = std::move(*opened);
+  if (!index_->damage().empty()) damage_.push_back(index_->damage());
   if (auto synced = index_->sync(); !synced) return synced;
   writer_.emplace(*index_);
   return {};

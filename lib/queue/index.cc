@@ -1,6 +1,8 @@
 // Opening, changing, syncing and listing the index.
 #include "queue/index.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "queue/index_batch.h"
@@ -12,6 +14,7 @@ namespace {
 
 constexpr unsigned kReaders = 16;  // qmgr's loop, and whoever looks with LMDB's own tools
 constexpr std::string_view kBallastName = "/ballast";
+constexpr std::string_view kBrokenName = "broken";  // a mark: LMDB has met what it never wrote
 constexpr std::string_view kDataName = "data.mdb";  // LMDB's
 constexpr std::string_view kNewName = "new-data.mdb";
 // Disk that must be free for the ballast to be taken back, times its size: so that it is not given up at once again.
@@ -63,14 +66,54 @@ Index::~Index() {
 
 util::Result<std::unique_ptr<Index>> Index::open(Disk& disk, const std::string& folder, IndexOptions options) {
   std::unique_ptr<Index> index(new Index(disk, folder, options));
-  if (auto made = index->make(); !made) return std::unexpected(made.error());
-  if (auto opened = index->open_environment(folder, 0); !opened) return std::unexpected(opened.error());
-  if (auto opened = index->open_tables(); !opened) return std::unexpected(opened.error());
+  const auto names = disk.list(folder);
+  if (!names) return std::unexpected(names.error());
+  if (std::ranges::find(*names, kBrokenName) != names->end()) index->damage_ = "index: found broken while it was used";
+  if (index->damage_.empty())
+    if (auto opened = index->open_data(); !opened) {
+      if (!index->is_broken_) return std::unexpected(opened.error());
+      index->damage_ = opened.error().text;
+    }
+  if (!index->damage_.empty()) {
+    if (auto aside = index->set_aside(); !aside) return std::unexpected(aside.error());
+    if (auto opened = index->open_data(); !opened) return std::unexpected(opened.error());
+  }
   // LMDB syncs what is in its files, and not that there are such files.
   if (auto synced = disk.sync_folder(folder); !synced) return std::unexpected(synced.error());
   index->take_back_ballast();
   index->judge_room();
   return index;
+}
+
+util::Result<void> Index::open_data() {
+  if (auto made = make(); !made) return made;
+  if (auto opened = open_environment(folder_, 0); !opened) return opened;
+  return open_tables();
+}
+
+util::Result<void> Index::set_aside() {
+  environment_.reset();
+  const auto names = disk_.list(folder_);
+  if (!names) return std::unexpected(names.error());
+  uint32_t number = 1;
+  const auto path = [&] { return fmt::format("damaged-{}.mdb", number); };
+  while (std::ranges::find(*names, path()) != names->end()) ++number;
+  const std::string aside = folder_ + "/" + path();
+  if (std::ranges::find(*names, kDataName) != names->end())
+    if (auto renamed = disk_.rename(folder_ + "/" + std::string(kDataName), aside); !renamed) return renamed;
+  damage_ += "; set aside as " + aside;
+  (void)disk_.unlink(folder_ + "/lock.mdb");
+  (void)disk_.unlink(folder_ + "/" + std::string(kBrokenName));
+  return disk_.sync_folder(folder_);
+}
+
+std::unexpected<util::Error> Index::failed(std::string_view what, int code) {
+  auto error = index_error(what, code);
+  if (code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID || code == MDB_VERSION_MISMATCH) {
+    is_broken_ = true;
+    (void)disk_.open(folder_ + "/" + std::string(kBrokenName), Access::kCreateNew);  // or it is there already
+  }
+  return error;
 }
 
 // Under another name until it is durable: a power loss while LMDB makes a file leaves one that it refuses.
@@ -82,10 +125,11 @@ util::Result<void> Index::make() {
   (void)disk_.unlink(path);  // left over from a crash, or not there
   if (auto opened = open_environment(path, MDB_NOSUBDIR); !opened) return opened;
   if (auto opened = open_tables(); !opened) return opened;
-  if (const int code = mdb_env_sync(environment_.get(), 1); code != 0) return index_error("make " + path, code);
+  if (const int code = mdb_env_sync(environment_.get(), 1); code != 0) return failed("make " + path, code);
   environment_.reset();
   (void)disk_.unlink(path + "-lock");
   if (auto renamed = disk_.rename(path, folder_ + "/" + std::string(kDataName)); !renamed) return renamed;
+  is_new_ = true;
   return disk_.sync_folder(folder_);
 }
 
@@ -101,7 +145,7 @@ util::Result<void> Index::open_environment(const std::string& path, unsigned fla
   if (code == 0) code = mdb_env_open(environment, path.c_str(), flags | MDB_NOMETASYNC | MDB_NOTLS, 0600);
   int dead = 0;
   if (code == 0) code = mdb_reader_check(environment, &dead);  // a killed predecessor's would keep old pages for ever
-  if (code != 0) return index_error("open " + path, code);
+  if (code != 0) return failed("open " + path, code);
   MDB_stat facts{};
   mdb_env_stat(environment, &facts);
   page_size_ = facts.ms_psize;
@@ -131,7 +175,7 @@ util::Result<void> Index::open_tables() {
   table("taken", tables_->taken);
   table("segment", tables_->segment);
   const uint64_t pages = used_pages(transaction);
-  if (transaction.commit() != 0) return index_error("open " + folder_, transaction.code());
+  if (transaction.commit() != 0) return failed("open " + folder_, transaction.code());
   used_ = static_cast<double>(pages * page_size_) / static_cast<double>(options_.map_size);
   return {};
 }
@@ -176,7 +220,7 @@ util::Result<void> Index::apply(std::span<const IndexChange> changes) {
   for (const IndexChange* change : by_id(changes)) std::visit([&](const auto& c) { batch.apply(c); }, *change);
   batch.finish();
   const uint64_t pages = used_pages(transaction);
-  if (transaction.commit() != 0) return index_error("write", transaction.code());
+  if (transaction.commit() != 0) return failed("write", transaction.code());
   used_ = static_cast<double>(pages * page_size_) / static_cast<double>(options_.map_size);
   take_back_ballast();
   judge_room();
@@ -192,11 +236,11 @@ util::Result<void> Index::sync() {
     const auto before = transaction.get(tables_->meta, "syncs");
     append_number(count, before && before->size() == sizeof(uint64_t) ? load<uint64_t>(before->data()) + 1 : 1);
     transaction.put(tables_->meta, "syncs", count);
-    if (transaction.commit() != 0) return index_error("write", transaction.code());
+    if (transaction.commit() != 0) return failed("write", transaction.code());
   }
   const int code = mdb_env_sync(environment_.get(), 1);
   sync_failed_ = code != 0;
-  if (code != 0) return index_error("sync", code);
+  if (code != 0) return failed("sync", code);
   return {};
 }
 
@@ -205,7 +249,7 @@ util::Result<void> Index::sync() {
 util::Result<std::optional<RestingMessage>> Index::find(QueueId id) {
   IndexTransaction transaction(environment_.get(), MDB_RDONLY);
   auto message = read_message(transaction, *tables_, id);
-  if (transaction.code() != 0) return index_error("read " + to_text(id), transaction.code());
+  if (transaction.code() != 0) return failed("read " + to_text(id), transaction.code());
   return message;
 }
 
@@ -223,7 +267,7 @@ util::Result<void> Index::list(QueueId from, size_t limit, std::vector<RestingMe
       out.push_back(std::move(*message));
     }
   }
-  if (transaction.code() != 0) return index_error("list", transaction.code());
+  if (transaction.code() != 0) return failed("list", transaction.code());
   return {};
 }
 
@@ -237,7 +281,7 @@ util::Result<void> Index::list_taken(QueueId from, size_t limit, std::vector<Que
     else
       transaction.found_damage();
   }
-  if (transaction.code() != 0) return index_error("list", transaction.code());
+  if (transaction.code() != 0) return failed("list", transaction.code());
   return {};
 }
 
@@ -255,7 +299,7 @@ util::Result<void> Index::list_domains(const std::string& after, size_t limit, s
       transaction.found_damage();
     --limit;
   }
-  if (transaction.code() != 0) return index_error("list", transaction.code());
+  if (transaction.code() != 0) return failed("list", transaction.code());
   return {};
 }
 
@@ -271,14 +315,14 @@ util::Result<std::vector<Index::Segment>> Index::segments() {
     else
       transaction.found_damage();
   }
-  if (transaction.code() != 0) return index_error("list", transaction.code());
+  if (transaction.code() != 0) return failed("list", transaction.code());
   return segments;
 }
 
 util::Result<uint64_t> Index::messages() {
   IndexTransaction transaction(environment_.get(), MDB_RDONLY);
   const uint64_t count = transaction.entries(tables_->message);
-  if (transaction.code() != 0) return index_error("read", transaction.code());
+  if (transaction.code() != 0) return failed("read", transaction.code());
   return count;
 }
 
@@ -287,7 +331,7 @@ util::Result<IndexPosition> Index::position() {
   const auto value = transaction.get(tables_->meta, "position");
   const auto position = value ? parse_position_value(*value) : IndexPosition{};
   if (!position) transaction.found_damage();
-  if (transaction.code() != 0) return index_error("read", transaction.code());
+  if (transaction.code() != 0) return failed("read", transaction.code());
   return *position;
 }
 

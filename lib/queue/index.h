@@ -46,9 +46,13 @@ struct DuePosition {
 
 class Index {
  public:
-  // Below `folder`, which must exist; made when it is not there. Permanent error when a newer version wrote it, or it
-  // is broken. `disk` must outlive the index.
+  // Below `folder`, which must exist; made when it is not there. Permanent error when a newer version wrote it. One
+  // that is broken, or was found to be by an earlier call, is set aside as damaged-N.mdb and a new one is made. `disk`
+  // must outlive the index.
   static util::Result<std::unique_ptr<Index>> open(Disk& disk, const std::string& folder, IndexOptions options = {});
+  // It is a new one, in which nothing can be: there was none, or it was set aside, and then `damage` says why.
+  bool is_new() const { return is_new_; }
+  const std::string& damage() const { return damage_; }
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
   ~Index();
@@ -109,6 +113,10 @@ class Index {
   util::Result<void> make();
   util::Result<void> open_environment(const std::string& path, unsigned flags);
   util::Result<void> open_tables();
+  util::Result<void> open_data();
+  util::Result<void> set_aside();
+  // The error of an LMDB call. Broken files are remembered, so that the next open() sets them aside.
+  std::unexpected<util::Error> failed(std::string_view what, int code);
   uint64_t used_pages(IndexTransaction& transaction) const;
   void judge_room();
   void take_back_ballast();
@@ -118,6 +126,9 @@ class Index {
   IndexOptions options_;
   std::unique_ptr<MDB_env, CloseEnvironment> environment_;
   std::unique_ptr<IndexTables> tables_;
+  bool is_new_ = false;
+  std::string damage_;
+  std::atomic<bool> is_broken_{false};
   uint64_t page_size_ = 4096;
   bool has_ballast_ = false;
   bool sync_failed_ = false;

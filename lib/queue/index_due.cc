@@ -130,7 +130,7 @@ util::Result<void> Index::next_due(int64_t now, size_t limit, const std::functio
       round.take(wake->domain, full - out.size(), here, static_cast<uint8_t>(++turn_ * 101));
     position = {false, std::move(*wake)};
   }
-  if (transaction.code() != 0) return index_error("read what is due", transaction.code());
+  if (transaction.code() != 0) return failed("read what is due", transaction.code());
   position = {};
   return {};
 }
@@ -146,7 +146,7 @@ util::Result<std::optional<int64_t>> Index::next_wake() {
     else
       transaction.found_damage();
   }
-  if (transaction.code() != 0) return index_error("read", transaction.code());
+  if (transaction.code() != 0) return failed("read", transaction.code());
   return due;
 }
 

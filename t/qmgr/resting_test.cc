@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <set>
@@ -155,6 +156,22 @@ TEST_CASE("a new journal file waits until the index has for good what left memor
   f.queue.restart();
   CHECK(f.find(id)->recipients[0].attempts == 1);
   CHECK(f.find(other)->held);
+}
+
+TEST_CASE("without its index the queue is read from the log: mail may go twice, and none is forgotten") {
+  Course f;
+  const queue::QueueId id = defer_one(f), gone = f.admit(envelope());
+  f.answer(f.take(), gone, {ipc::Outcome::kSent});
+  f.queue.settle_index();
+  f.restart();
+  REQUIRE(f.queue.take_damage().empty());
+  std::filesystem::remove(f.queue.index_folder() + "/data.mdb");
+  f.restart();
+  REQUIRE(f.queue.ledger().find(id) != nullptr);
+  CHECK(f.queue.take_damage().size() == 1);
+  f.restart();
+  CHECK(f.find(id) != nullptr);
+  CHECK(f.queue.take_damage().empty());
 }
 
 TEST_CASE("a segment stays while a message in it rests, and goes when it is gone") {

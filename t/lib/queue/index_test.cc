@@ -3,6 +3,9 @@
 
 #include <lmdb.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 
 #include "t/lib/queue/index_helpers.h"
@@ -64,7 +67,7 @@ TEST_CASE("an index of a newer version is refused") {
   CHECK_THAT(index.error().text, Catch::Contains("version 2") && Catch::Contains("version 1"));
 }
 
-TEST_CASE("a file that is no index, and a folder that is not there, are errors that name the place") {
+TEST_CASE("a folder that is not there is an error that names it; a file that is no index is set aside") {
   TemporaryFolder folder;
   RealDisk disk;
   const auto missing = Index::open(disk, folder.path() + "/nowhere", kSmallIndex);
@@ -73,9 +76,10 @@ TEST_CASE("a file that is no index, and a folder that is not there, are errors t
   FILE* file = fopen((folder.path() + "/data.mdb").c_str(), "w");
   for (int i = 0; i < 10000; ++i) fputs("no index", file);
   fclose(file);
-  const auto broken = Index::open(disk, folder.path(), kSmallIndex);
-  REQUIRE_FALSE(broken);
-  CHECK(broken.error().permanent);
+  const auto made = Index::open(disk, folder.path(), kSmallIndex);
+  REQUIRE(made);
+  CHECK((*made)->is_new());
+  CHECK_THAT((*made)->damage(), Catch::Contains("set aside"));
 }
 
 TEST_CASE("what is due comes by domain, the earliest first, and not before its time") {
@@ -342,6 +346,65 @@ TEST_CASE("200,000 messages to one sleeping domain stand before nobody's mail") 
   position = {};
   REQUIRE(index->next_due(1000, 2000, few, position, due));
   CHECK(std::ranges::count(due, "dead.example", [](const auto& m) { return m.common.domain; }) == 10);
+}
+
+TEST_CASE("a broken index is set aside, and a new one says that it is new") {
+  TemporaryFolder folder;
+  RealDisk disk;
+  {
+    auto index = open_index(disk, folder);
+    CHECK(index->is_new());
+    CHECK(index->damage().empty());
+    change(*index, PutMessage{resting(1, "example.com", 100)});
+    REQUIRE(index->sync());
+  }
+  {
+    auto index = open_index(disk, folder);
+    CHECK_FALSE(index->is_new());
+    CHECK(index->messages().value_or(0) == 1);
+  }
+  {
+    std::fstream file(folder.path() + "/data.mdb", std::ios::in | std::ios::out | std::ios::binary);
+    file << std::string(8192, 'x');  // both meta pages
+  }
+  for (int round = 0; round < 2; ++round) {
+    auto index = open_index(disk, folder);
+    CHECK(index->is_new() == (round == 0));
+    CHECK((index->damage().find("set aside as") != std::string::npos) == (round == 0));
+    CHECK(index->messages().value_or(1) == 0);
+    CHECK(std::filesystem::exists(folder.path() + "/damaged-1.mdb"));
+  }
+}
+
+TEST_CASE("an index that was found broken while it was used is set aside at the next start") {
+  TemporaryFolder folder;
+  RealDisk disk;
+  {
+    auto index = open_index(disk, folder);
+    std::vector<IndexChange> changes;
+    for (uint64_t id = 1; id <= 2000; ++id) changes.push_back(PutMessage{resting(id, "example.com", 100)});
+    REQUIRE(index->apply(changes));
+    REQUIRE(index->sync());
+  }
+  {
+    // A value that says nothing: the lengths inside are wrong.
+    std::fstream file(folder.path() + "/data.mdb", std::ios::in | std::ios::out | std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(file)), {});
+    for (size_t at = 0; (at = bytes.find("sender@example.com", at)) != std::string::npos; ++at) bytes[at - 2] = '\xff';
+    file.clear();
+    file.seekp(0);
+    file << bytes;
+  }
+  {
+    auto index = open_index(disk, folder);
+    CHECK(index->damage().empty());
+    const auto found = index->find(QueueId{1000});
+    REQUIRE_FALSE(found);
+    CHECK(found.error().permanent);
+  }
+  auto index = open_index(disk, folder);
+  CHECK(index->is_new());
+  CHECK(index->damage().find("found broken while it was used") != std::string::npos);
 }
 
 }  // namespace hikyaku::queue

@@ -15,7 +15,7 @@ constexpr size_t kLongestReply = 1024;
 constexpr size_t kWakesPerTurn = 10000;  // a wave of retries comes in pieces: new mail is looked at in between
 
 // Who waits longer than this rests: the index is not worth its cost for less.
-constexpr int64_t kShortWait = 10;        // seconds
+constexpr int64_t kShortWait = 2;         // seconds
 constexpr size_t kMostInMemory = 100000;  // messages: no more are loaded
 constexpr size_t kLoadedAtOnce = 1000;
 

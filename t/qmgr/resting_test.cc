@@ -64,7 +64,7 @@ TEST_CASE("a deferred message leaves memory when the index has it, and comes bac
 
 TEST_CASE("a short wait is not worth the index") {
   Config config = relay_config();
-  config.retry.a = seconds{5};
+  config.retry.a = seconds{2};
   Course f(config);
   const queue::QueueId id = defer_one(f);
   f.queue.settle_index();

@@ -313,6 +313,17 @@ class Processes:
                 pass
         return found
 
+    def age(self, name):
+        """For how many seconds there has been a process of this name; None: there is none."""
+        for pid in self.by_name().get(name, []):
+            try:
+                stat = Path(f"/proc/{pid}/stat").read_text()
+            except OSError:
+                continue
+            began = int(stat[stat.rindex(")") + 2 :].split()[19]) / os.sysconf("SC_CLK_TCK")
+            return time.clock_gettime(time.CLOCK_BOOTTIME) - began
+        return None
+
     def kill(self, names):
         """kill -9 all processes of these names, as nearly at once as it goes; returns the pids."""
         now = self.by_name()

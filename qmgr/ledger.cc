@@ -357,6 +357,7 @@ void Ledger::followed(queue::LogPosition position) {
 
 std::vector<uint32_t> Ledger::freeable_segments() {
   std::vector<uint32_t> freeable;
+  if (dirty_) return freeable;  // the journal may not know yet what moved, or ended
   for (auto segment = segments_.begin(); segment != segments_.end() && segment->first < durable_checkpoint_.segment;) {
     if (is_left(segment->second)) {
       freeable.push_back(segment->first);

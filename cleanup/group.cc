@@ -14,6 +14,7 @@ namespace {
 
 // The others are not the client's to set.
 constexpr uint32_t kFlagsOfClients = queue::kHasDotLine | queue::kEightBit;
+constexpr uint32_t kFlagsOfCopies = kFlagsOfClients | queue::kHasBody;
 
 }  // namespace
 
@@ -81,6 +82,17 @@ void Group::append(const Complete& complete, queue::QueueId id) {
   logger_.record(log::MessageIdSeen{id, complete.body.message_id});
 }
 
+void Group::add_copy(queue::QueueId id, const queue::Place& from, std::string envelope, std::string content) {
+  Member& member = members_.emplace_back();
+  member.id = id;
+  member.owned_envelope = std::move(envelope);
+  member.envelope = member.owned_envelope;
+  member.prepend = std::move(content);
+  pieces_.assign(1, member.prepend);
+  member.place = writer_.append(id, (from.flags & kFlagsOfCopies) | queue::kMoved, member.envelope, pieces_);
+  member.place.body_length = from.body_length;
+}
+
 bool Group::commit(ipc::Appended& appended) {
   append_bodies();
   const auto before = writer_.durable_end();
@@ -101,12 +113,13 @@ void Group::tell_stored(queue::LogPosition before, ipc::Appended& appended) {
   appended.entries.reserve(members_.size());
   for (const Member& member : members_) {
     appended.entries.push_back({member.id, member.place, member.envelope});
-    member.from->channel->send(ipc::Stored{member.request, member.id});
+    if (member.from != nullptr) member.from->channel->send(ipc::Stored{member.request, member.id});
   }
 }
 
 void Group::tell_failure() {
   for (const Member& member : members_) {
+    if (member.from == nullptr) continue;  // a copy: its message, and its body, are where they were
     // Where nobody knows what a restart would find, the client must get no answer: code 0 says so. And what it would
     // find may need its body.
     refusals_.refuse(*member.from, member.request, writer_.usable() ? kWriteError : smtp::Reply{});

@@ -27,6 +27,8 @@ class Group {
   bool add(const Config& config, ipc::Peer& from, const ipc::Submit& submit);
   // A big one, whose file is written.
   void add(ipc::Peer& from, const ipc::BodyDone& done, IncomingBody body);
+  // A copy of a record that stands at `from`, which nobody waits for.
+  void add_copy(queue::QueueId id, const queue::Place& from, std::string envelope, std::string content);
   bool empty() const { return members_.empty() && complete_.empty(); }
   uint64_t bytes() const { return writer_.pending_bytes() + bytes_of_bodies_; }
   // One flush for all. On success they are answered and `appended` tells what qmgr is to know; on failure they are
@@ -36,7 +38,7 @@ class Group {
 
  private:
   struct Member {
-    ipc::Peer* from = nullptr;
+    ipc::Peer* from = nullptr;  // nobody, for a copy
     uint64_t request = 0;
     queue::QueueId id;
     queue::Place place;

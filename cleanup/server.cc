@@ -56,6 +56,7 @@ void Server::open_when_unlocked() {
     return context_.fail(removed.error().text, util::kExitUnavailable);
   incoming_.emplace(disk_, *writer_, bodies_, refusals_);
   group_.emplace(*writer_, bodies_, refusals_, context_.logger());
+  mover_.emplace(disk_, kFolder, *writer_, context_.logger());
   listen();
   background_.set({});
   context_.ready();
@@ -74,7 +75,7 @@ void Server::listen() {
 bool Server::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
   bool well_formed = true;
   const bool understood = ipc::dispatch<ipc::Submit, ipc::BodyDone, ipc::BeginBody, ipc::BodyDropped, ipc::Follow,
-                                        ipc::FreeSegment, ipc::FreeBody, ipc::IndexRoom>(
+                                        ipc::FreeSegment, ipc::FreeBody, ipc::IndexRoom, ipc::MoveRecords>(
       frame, [&](const auto& message) { well_formed = take(peer, message); });
   return understood && well_formed;
 }
@@ -119,6 +120,13 @@ bool Server::take(ipc::Peer&, const ipc::IndexRoom& room) {
   return true;
 }
 
+bool Server::take(ipc::Peer& peer, const ipc::MoveRecords& asked) {
+  if (peer.hello.role != ipc::Role::kQmgr) return false;
+  mover_->take(peer, asked);
+  commit_.schedule();
+  return true;
+}
+
 bool Server::take(ipc::Peer&, const ipc::FreeBody& freed) {
   if (auto done = bodies_.free(freed.id); !done) context_.logger().warning("queue: " + done.error().text);
   return true;
@@ -132,9 +140,12 @@ void Server::commit_soon() {
 }
 
 void Server::commit() {
+  mover_->add_to(*group_);
   if (group_->empty()) return;
   ipc::Appended appended;
-  if (group_->commit(appended)) tell_followers(appended);
+  const bool stored = group_->commit(appended);
+  if (stored) tell_followers(appended);
+  mover_->committed(stored);
   for (ipc::Peer* peer : held_) peer->channel->release();
   held_.clear();
 }
@@ -145,6 +156,7 @@ void Server::tell_followers(const ipc::Appended& appended) {
 
 void Server::on_gone(ipc::Peer& peer) {
   // The group may point into this peer's memory: it goes to the disk before that ends.
+  mover_->forget(peer);
   commit();
   if (incoming_) incoming_->drop_all_of(peer);
   if (std::erase(followers_, &peer) > 0) refusals_.set_index_room(true);  // the next one says it if it is not so
@@ -155,6 +167,7 @@ void Server::on_gone(ipc::Peer& peer) {
 void Server::background() {
   const auto more = writer_->background_step();
   background_.set(more && *more ? kBackgroundStep : kBackgroundRest);
+  if (mover_->is_waiting()) commit_.schedule();
 }
 
 void Server::drain(event::Duration) {

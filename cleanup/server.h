@@ -7,6 +7,7 @@
 #include "cleanup/config.h"
 #include "cleanup/group.h"
 #include "cleanup/incoming_bodies.h"
+#include "cleanup/mover.h"
 #include "cleanup/refusals.h"
 #include "ipc/peer.h"
 #include "queue/body_files.h"
@@ -37,6 +38,7 @@ class Server final : public service::Daemon {
   bool take(ipc::Peer& peer, const ipc::FreeSegment& freed);
   bool take(ipc::Peer& peer, const ipc::FreeBody& freed);
   bool take(ipc::Peer& peer, const ipc::IndexRoom& room);
+  bool take(ipc::Peer& peer, const ipc::MoveRecords& asked);
   void commit_soon();
   void commit();
   void tell_followers(const ipc::Appended& appended);
@@ -52,6 +54,7 @@ class Server final : public service::Daemon {
   std::optional<queue::LogWriter> writer_;
   std::optional<IncomingBodies> incoming_;
   std::optional<Group> group_;
+  std::optional<Mover> mover_;
   std::vector<ipc::Peer*> held_;  // whose frames the group points into
   std::vector<ipc::Peer*> followers_;
   event::TurnEnd commit_;

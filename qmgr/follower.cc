@@ -30,7 +30,7 @@ Follower::Follower(event::Loop& loop, log::Logger& logger, queue::LogReader& log
       cleanup_(loop, "private/cleanup", ipc::hello_of(ipc::Role::kQmgr),
                {.up = [this](ipc::Channel& channel) { on_up(channel); },
                 .frame = [this](ipc::Channel&, ipc::Frame& frame) { return on_frame(frame); },
-                .down = [](const std::string&) {}},
+                .down = [this](const std::string&) { when_moved_(nullptr); }},
                {.frame = 64 << 20, .input = 256 << 10, .output = 4 << 20}) {}
 
 // A cleanup that died may not have come to what it was told to free. Numbers are never given twice, so a segment that
@@ -62,6 +62,12 @@ void Follower::free_body(queue::QueueId id) {
   if (ipc::Channel* channel = cleanup_.channel()) channel->send(ipc::FreeBody{id});
 }
 
+bool Follower::move_records(const ipc::MoveRecords& batch) {
+  ipc::Channel* const channel = cleanup_.channel();
+  if (channel != nullptr) channel->send(batch);
+  return channel != nullptr;
+}
+
 void Follower::forget_freed_bodies() {
   const auto existing = log_.bodies();
   if (!existing) return;
@@ -70,15 +76,21 @@ void Follower::forget_freed_bodies() {
 
 bool Follower::on_frame(ipc::Frame& frame) {
   bool well_formed = true;
-  const bool understood = ipc::dispatch<ipc::Appended>(frame, [&](const ipc::Appended& appended) {
-    durable_end_ = {appended.segment, appended.end};
-    const queue::LogPosition from{appended.from_segment, appended.from};
-    if (position_ == from && !appended.entries.empty())
-      well_formed = take_hint(appended);
+  const bool understood = ipc::dispatch<ipc::Appended, ipc::RecordsMoved>(frame, [&]<class M>(const M& message) {
+    if constexpr (std::same_as<M, ipc::Appended>)
+      well_formed = take(message);
     else
-      read();
+      when_moved_(&message);
   });
   return understood && well_formed;
+}
+
+bool Follower::take(const ipc::Appended& appended) {
+  durable_end_ = {appended.segment, appended.end};
+  const queue::LogPosition from{appended.from_segment, appended.from};
+  if (position_ == from && !appended.entries.empty()) return take_hint(appended);
+  read();
+  return true;
 }
 
 // The entries are all that stands between our position and the durable end: no need to read them.

@@ -25,10 +25,14 @@ class Follower {
   // cleanup takes new mail only while there is room for it.
   void tell_room(bool has_room);
   void free_body(queue::QueueId id);
+  // Has cleanup copy records; false when it is not there. `answered` hears of it, or nullptr when cleanup has gone.
+  bool move_records(const ipc::MoveRecords& batch);
+  void when_moved(std::function<void(const ipc::RecordsMoved*)> answered) { when_moved_ = std::move(answered); }
 
  private:
   void on_up(ipc::Channel& channel);
   bool on_frame(ipc::Frame& frame);
+  bool take(const ipc::Appended& appended);
   bool take_hint(const ipc::Appended& appended);
   void read();
   void forget_freed_bodies();
@@ -39,6 +43,7 @@ class Follower {
   queue::LogPosition durable_end_;
   std::function<void(queue::LogEntry&&)> entry_;
   std::function<void()> caught_up_;
+  std::function<void(const ipc::RecordsMoved*)> when_moved_ = [](const ipc::RecordsMoved*) {};
   std::vector<uint32_t> freed_;  // since it last connected; perhaps not heard
   bool has_room_ = true;
   std::vector<queue::QueueId> freed_bodies_;

@@ -33,13 +33,24 @@ Message& Ledger::add(queue::QueueId id, const queue::Place& place, queue::Envelo
   message.eight_bit = (place.flags & queue::kEightBit) != 0;
   message.recipients.resize(envelope.recipients.size());
   take_envelope(message, std::move(envelope));
+  count(place, 1);
   Segment& segment = segments_[place.segment];
-  ++segment.alive;
   if (!segment.told) segment.arrived.push_back(id);
   return message;
 }
 
 Message* Ledger::arrive(queue::QueueId id, const queue::Place& place, queue::Envelope envelope) {
+  if ((place.flags & queue::kMoved) == 0) {
+    arrived_bytes_ += queue::record_size(place);
+    return admit(id, place, std::move(envelope));
+  }
+  segments_[place.segment];  // so that it is freed, whatever becomes of the copy
+  if (recovering_ && is_wanted_copy(id)) return admit(id, place, std::move(envelope));
+  if (!recovering_) move(id, place);
+  return nullptr;
+}
+
+Message* Ledger::admit(queue::QueueId id, const queue::Place& place, queue::Envelope envelope) {
   if (messages_.contains(id.value)) return nullptr;
   if (!recovering_) return &add(id, place, std::move(envelope));
   if (completed_.contains(id.value)) return nullptr;
@@ -104,7 +115,8 @@ void Ledger::complete(Message& message) {
   const queue::QueueId id = message.id;
   append(queue::Completed{id});
   if (message.place.has_body()) ended_bodies_.push_back(id);
-  --segments_[message.place.segment].alive;
+  count(message.place, -1);
+  moving_.erase(id.value);
   if (message.indexed) {
     gone_.insert(id.value);
     to_remove_.push_back(id);
@@ -131,7 +143,8 @@ void Ledger::tell_place(Message& message) {
 // The journal is synced, so the index is not ahead of it.
 void Ledger::hand_over() {
   util::ensure(!dirty_, "the index is never ahead of the journal");
-  if (to_put_.empty() && to_remove_.empty() && !index_up_to_.trouble) return;
+  const bool has_news = !to_put_.empty() || !to_remove_.empty() || !to_move_.empty();
+  if (!has_news && !awaits_durable_moves() && !index_up_to_.trouble) return;
   for (const queue::QueueId id : std::exchange(to_put_, {})) {
     Message* message = find(id);
     if (message == nullptr || !message->leaving || message->put != 0) continue;
@@ -141,8 +154,12 @@ void Ledger::hand_over() {
   }
   for (const queue::QueueId id : std::exchange(to_remove_, {}))
     removing_.emplace_back(writer_->add(queue::RemoveMessage{id}), id);
+  hand_over_moves();
   writer_->add(queue::IndexPosition{durable_checkpoint_, journal_.number(), journal_.end()});
-  writer_->commit_now();
+  if (awaits_durable_moves())
+    writer_->sync_now();
+  else
+    writer_->commit_now();
 }
 
 util::Result<void> Ledger::index_progress() {
@@ -151,6 +168,10 @@ util::Result<void> Ledger::index_progress() {
   while (!removing_.empty() && removing_.front().first <= index_up_to_.durable) {
     gone_.erase(removing_.front().second.value);
     removing_.pop_front();
+  }
+  for (; !moved_.empty() && moved_.front().first <= index_up_to_.durable; moved_.pop_front()) {
+    const auto moving = moving_.find(moved_.front().second.value);
+    if (moving != moving_.end() && moving->second.change == moved_.front().first) moving_.erase(moving);
   }
   const auto& trouble = index_up_to_.trouble;
   const bool known = before.trouble && trouble && before.trouble->text == trouble->text;
@@ -184,12 +205,13 @@ Message* Ledger::load(queue::QueueId id) {
 // nullptr: it cannot be read. It is not given again as due, and the next start tries once more.
 util::Result<Message*> Ledger::take(const queue::RestingMessage& resting) {
   last_take_ = writer_->add(queue::TakeMessage{resting.id});
-  auto head = read_head(resting.id, resting.place);
   Message message = from_resting(resting);
+  message.place = place_of(resting);
+  auto head = read_head(resting.id, message.place);
   if (head && !take_envelope(message, std::move(head->envelope)))
     head = std::unexpected(util::Error{"its envelope has not the recipients that the index knows", true});
   if (!head) {
-    tell_unreadable(resting.id, resting.place, head.error());
+    tell_unreadable(resting.id, message.place, head.error());
     return nullptr;
   }
   Message& added = messages_[resting.id.value];
@@ -233,6 +255,7 @@ std::optional<Message> Ledger::look(queue::QueueId id) {
   const auto resting = index_->find(id);
   if (!resting || !*resting) return std::nullopt;
   Message message = from_resting(**resting);
+  message.place = place_of(**resting);
   if (auto head = read_head(id, message.place)) take_envelope(message, std::move(head->envelope));
   return message;
 }
@@ -299,6 +322,8 @@ void Ledger::describe(const Message& message, std::vector<queue::JournalRecord>&
 util::Result<void> Ledger::rotate() {
   std::vector<queue::JournalRecord> alive{queue::Checkpoint{followed_}};
   for (const auto& [id, message] : messages_) describe(message, alive);
+  for (const auto& [id, moving] : moving_)
+    if (!messages_.contains(id)) alive.push_back(queue::Moved{queue::QueueId{id}, moving.place});
   alive.insert(alive.end(), unreadable_.begin(), unreadable_.end());
   for (const uint64_t id : gone_) alive.push_back(queue::Completed{queue::QueueId{id}});
   if (auto rotated = journal_.rotate(alive); !rotated) return rotated;
@@ -332,8 +357,9 @@ void Ledger::followed(queue::LogPosition position) {
 
 std::vector<uint32_t> Ledger::freeable_segments() {
   std::vector<uint32_t> freeable;
+  if (dirty_) return freeable;  // the journal may not know yet what moved, or ended
   for (auto segment = segments_.begin(); segment != segments_.end() && segment->first < durable_checkpoint_.segment;) {
-    if (segment->second.alive == 0) {
+    if (is_left(segment->second)) {
       freeable.push_back(segment->first);
       open_.erase(segment->first);
       segment = segments_.erase(segment);

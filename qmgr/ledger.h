@@ -118,12 +118,33 @@ class Ledger {
   void followed(queue::LogPosition position);
   // After sync(): segments, each told once, that nothing alive stands in and no restart would read.
   std::vector<uint32_t> freeable_segments();
+  // ---- reclaim (ledger_reclaim.cc) ----
+
+  struct SegmentUse {
+    uint32_t number = 0;
+    uint64_t size = 0;        // of its file; 0 when it cannot be seen
+    uint64_t live_bytes = 0;  // records of what is alive, in memory or at rest
+    uint64_t alive = 0;       // messages
+    bool is_movable = false;  // no restart reads it, and none of its messages is known to be unreadable
+  };
+  // Every segment that is known, the oldest first.
+  std::vector<SegmentUse> use();
+  // Bytes of mail that came since the start, copies not counted.
+  uint64_t arrived_bytes() const { return arrived_bytes_; }
+  // Whether the message lives at this place, and nobody reads it there.
+  bool may_move(queue::QueueId id, const queue::Place& place);
+
   // After sync(): messages, each told once, that are gone and whose body has a file of its own.
   std::vector<queue::QueueId> freeable_bodies() { return std::exchange(freeable_bodies_, {}); }
 
  private:
   struct Segment {
     size_t alive = 0;                     // in memory or at rest
+    uint64_t live_bytes = 0;              // of their records
+    uint64_t size = 0;                    // of the file; 0: not looked at
+    bool unreadable = false;              // some of it
+    size_t to_move = 0;                   // messages that moved away, and the index is still to be given that
+    uint64_t moved_by = 0;                // the index's change by which the last one moved away
     bool told = false;                    // its living messages are in the journal by their place, or at rest
     std::vector<queue::QueueId> arrived;  // until then
   };
@@ -131,6 +152,12 @@ class Ledger {
   struct Told {
     std::optional<queue::Place> place;
     std::vector<queue::JournalRecord> records;
+  };
+
+  // A message that the index may know by an older place.
+  struct Moving {
+    queue::Place place;
+    uint64_t change = 0;  // the index's; 0 until it is handed over
   };
 
   util::Result<void> open_index();
@@ -144,13 +171,25 @@ class Ledger {
   util::Result<queue::RecordHead> read_head(queue::QueueId id, const queue::Place& place);
   void tell_unreadable(queue::QueueId id, const queue::Place& place, const util::Error& error);
 
+  Message* admit(queue::QueueId id, const queue::Place& place, queue::Envelope envelope);
   Message& add(queue::QueueId id, const queue::Place& place, queue::Envelope envelope);
+  void count(const queue::Place& place, int messages);
   util::Result<Message*> take(const queue::RestingMessage& resting);
   void tell_place(Message& message);
   void append(const queue::JournalRecord& record);
   void change(Message& message, const queue::JournalRecord& record);
   void describe(const Message& message, std::vector<queue::JournalRecord>& out) const;
   void forget_rested();
+
+  bool is_wanted_copy(queue::QueueId id);
+  void move(queue::QueueId id, const queue::Place& place);
+  queue::Place place_of(const queue::RestingMessage& resting) const;
+  void moved_away(queue::QueueId id, uint32_t from);
+  void hand_over_moves();
+  bool is_left(const Segment& segment) const;
+  bool awaits_durable_moves() const;
+  util::Result<void> recover_moves();
+
   util::Result<void> rotate();
   util::Result<void> free_left_over_bodies();
 
@@ -168,9 +207,15 @@ class Ledger {
   std::vector<queue::QueueId> freeable_bodies_;
   queue::LogPosition checkpoint_, followed_, durable_checkpoint_;
   bool dirty_ = false;
+  uint64_t arrived_bytes_ = 0;
+
+  std::unordered_map<uint64_t, Moving> moving_;
+  std::vector<std::pair<queue::QueueId, uint32_t>> to_move_;  // (id, segment that it left), not handed over
+  std::deque<std::pair<uint64_t, queue::QueueId>> moved_;     // (change, id), not yet durable
 
   // While recovering.
   bool recovering_ = true;
+  bool journal_has_gaps_ = false;  // it does not tell all that it should
   std::unordered_map<uint64_t, Told> told_;
   std::unordered_set<uint64_t> completed_;
 

@@ -32,6 +32,7 @@ util::Result<void> Ledger::recover() {
         "the index of what rests is new, although there is a journal: all of the log is read, and some mail "
         "may be sent again");
     checkpoint_ = {};
+    journal_has_gaps_ = true;
   }
   const auto position = index_->position();
   if (!position) return std::unexpected(position.error());
@@ -70,6 +71,7 @@ void Ledger::tell(const queue::JournalReplay& replayed) {
     damage_.push_back(fmt::format("{}: {} bytes at offset {} were not durable and are torn or damaged", one.file,
                                   one.length, one.offset));
   if (!replayed.damage.empty()) journal_.set_aside(replayed.number);
+  journal_has_gaps_ = !replayed.damage.empty() || replayed.number == 0;
 }
 
 void Ledger::hear(const queue::JournalRecord& record) {
@@ -101,13 +103,17 @@ util::Result<void> Ledger::recover_completed() {
 
 // A message that the journal names. Usually it tells how the message came to rest, and says what the index says.
 util::Result<void> Ledger::recover_told(queue::QueueId id, const Told& told) {
-  const auto resting = index_->find(id);
+  auto resting = index_->find(id);
   if (!resting) return std::unexpected(resting.error());
   if (!*resting) return told.place ? bring_back(id, *told.place) : util::Result<void>{};
   Message message = from_resting(**resting);
-  if (told.place) message.place = *told.place;
+  if (told.place && told.place->is_later_than(message.place)) {
+    message.place = *told.place;
+    moving_[id.value] = {message.place};
+  }
   for (const queue::JournalRecord& record : told.records) apply(message, record);
   const queue::RestingMessage now = as_kept(to_resting(message));
+  (*resting)->place = now.place;  // to have moved is no reason to be in memory
   if (now == **resting) return {};
   const auto taken = take(now);
   return taken ? util::Result<void>{} : std::unexpected(taken.error());
@@ -134,13 +140,14 @@ util::Result<void> Ledger::recover_taken() {
 util::Result<void> Ledger::bring_back(queue::QueueId id, const queue::Place& place) {
   auto head = read_head(id, place);
   if (head) {
-    arrive(id, place, std::move(head->envelope));
+    admit(id, place, std::move(head->envelope));
     return {};
   }
   if (!head.error().permanent) return std::unexpected(head.error());
   tell_unreadable(id, place, head.error());
   // Its segment is kept for whoever can still save something: also by the next qmgr.
-  ++segments_[place.segment].alive;
+  count(place, 1);
+  segments_[place.segment].unreadable = true;
   unreadable_.push_back({id, place});
   return {};
 }
@@ -198,11 +205,15 @@ util::Result<void> Ledger::recovered(queue::LogPosition read_up_to) {
   for (const uint32_t number : *existing) segments_[number];  // also those in which nothing is alive: they can go
   const auto resting = index_->segments();
   if (!resting) return std::unexpected(resting.error());
-  for (const queue::Index::Segment& segment : *resting) segments_[segment.number].alive += segment.row.messages;
+  for (const queue::Index::Segment& segment : *resting) {
+    segments_[segment.number].alive += segment.row.messages;
+    segments_[segment.number].live_bytes += segment.row.bytes + segment.row.messages * queue::kRecordHeaderSize;
+  }
   for (const queue::QueueId id : to_remove_) {
     const auto gone = index_->find(id);
-    if (gone && *gone) --segments_[(*gone)->place.segment].alive;
+    if (gone && *gone) count((*gone)->place, -1);
   }
+  if (auto moves = recover_moves(); !moves) return moves;
   if (auto rotated = rotate(); !rotated) return rotated;
   return free_left_over_bodies();
 }

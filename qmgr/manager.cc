@@ -40,6 +40,7 @@ Manager::Manager(service::Context& context)
               look_at_clock();
               load_due();
               sync();
+              reclaim();
               end_turn();
             }),
       go_on_(context.loop(), [this] { end_turn(); }),
@@ -69,6 +70,12 @@ void Manager::open_when_unlocked() {
         if (message != nullptr && recovered_) deliveries_.admit(*message, os::wall_now());
       },
       [this] { caught_up(); });
+  reclaimer_.emplace(ledger_, disk_, "log", context_.logger(),
+                     [this](const ipc::MoveRecords& batch) { return follower_->move_records(batch); });
+  follower_->when_moved([this](const ipc::RecordsMoved* answer) {
+    reclaimer_->answered(answer, context_.loop().now());
+    turn_end_.schedule();
+  });
 }
 
 void Manager::caught_up() {
@@ -131,6 +138,7 @@ void Manager::end_turn() {
   if (!recovered_) return;
   deliveries_.wake(os::wall_now());
   if (control_.work(os::wall_now())) go_on_.set({});
+  if (reclaimer_->work(follower_->position(), context_.loop().now())) go_on_.set({});
   if (auto written = ledger_.write(); !written) {
     context_.logger().error("queue: " + written.error().text);
     return sync();  // begins a new journal from memory
@@ -157,6 +165,11 @@ void Manager::sync() {
     follower_->free_segment(segment);
   }
   for (const queue::QueueId id : ledger_.freeable_bodies()) follower_->free_body(id);
+}
+
+// Not while a worker of before may read a message that is not known to be in its hand.
+void Manager::reclaim() {
+  if (!workers_.awaits_somebody()) reclaimer_->look(context_.loop().now());
 }
 
 // After a sync, which the index must never be ahead of.

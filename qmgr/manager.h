@@ -10,6 +10,7 @@
 #include "qmgr/deliveries.h"
 #include "qmgr/follower.h"
 #include "qmgr/ledger.h"
+#include "qmgr/reclaimer.h"
 #include "qmgr/workers.h"
 #include "queue/disk.h"
 #include "queue/log_reader.h"
@@ -37,6 +38,7 @@ class Manager final : public service::Daemon {
   void on_index_progress();
   void load_due();
   void look_at_clock();
+  void reclaim();
 
   service::Context& context_;
   queue::RealDisk disk_;
@@ -54,6 +56,7 @@ class Manager final : public service::Daemon {
   ClockWatch clock_;
   event::TurnEnd turn_end_;
   std::optional<Follower> follower_;
+  std::optional<Reclaimer> reclaimer_;
   std::optional<ipc::Server> server_;
 };
 

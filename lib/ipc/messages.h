@@ -129,6 +129,27 @@ struct FreeSegment {
   uint32_t segment = 0;
   static constexpr auto fields = std::tuple{&FreeSegment::segment};
 };
+// From qmgr, of a segment that holds much that is dead: copy these records to the log's end, flagged queue::kMoved, so
+// that it can be freed. Answered by RecordsMoved with the same batch number, after the Appended that tells the copies.
+struct RecordToMove {
+  queue::QueueId id;
+  queue::Place place;
+  static constexpr auto fields = std::tuple{&RecordToMove::id, &RecordToMove::place};
+};
+struct MoveRecords {
+  static constexpr uint16_t kType = 6;
+  uint64_t batch = 0;
+  std::vector<RecordToMove> records;
+  static constexpr auto fields = std::tuple{&MoveRecords::batch, &MoveRecords::records};
+};
+// Not stored: there was no room, or the disk failed; to be asked again later. A damaged record has no copy.
+struct RecordsMoved {
+  static constexpr uint16_t kType = 7;
+  uint64_t batch = 0;
+  bool stored = false;
+  std::vector<queue::QueueId> damaged;
+  static constexpr auto fields = std::tuple{&RecordsMoved::batch, &RecordsMoved::stored, &RecordsMoved::damaged};
+};
 // From qmgr: whether the index takes more mail. Without room new mail is refused with 452 4.3.1.
 struct IndexRoom {
   static constexpr uint16_t kType = 8;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "queue/place.h"
 #include "queue/queue_id.h"
 #include "util/error.h"
 
@@ -74,6 +75,11 @@ struct RecordHeader {
   uint64_t size() const { return kRecordHeaderSize + envelope_length + content_length; }
   bool operator==(const RecordHeader&) const = default;
 };
+
+// Bytes of the segment that the record at `place` takes.
+inline uint64_t record_size(const Place& place) {
+  return kRecordHeaderSize + place.envelope_length + place.content_length;
+}
 
 using RecordHeaderBytes = std::array<char, kRecordHeaderSize>;
 

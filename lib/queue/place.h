@@ -7,7 +7,7 @@
 namespace hikyaku::queue {
 
 inline constexpr uint32_t kHasDotLine = 1;  // some line of the content begins with a dot: stuff it on sending
-inline constexpr uint32_t kMoved = 2;       // a copy made by reclaim: replay updates a known id, ignores an unknown one
+inline constexpr uint32_t kMoved = 2;       // a copy made by reclaim: it is no new message (README.md, "Steps" 6)
 inline constexpr uint32_t kEightBit = 4;    // the content has a byte above 127
 inline constexpr uint32_t kHasBody = 8;     // the content's greater part stands in a file of its own: body_format.h
 
@@ -29,6 +29,11 @@ struct Place {
   uint64_t head_length() const { return content_length - reference_length(); }
   // Bytes that are sent.
   uint64_t message_size() const { return head_length() + body_length; }
+
+  // Of one message, the record that was written later.
+  bool is_later_than(const Place& other) const {
+    return segment != other.segment ? segment > other.segment : offset > other.offset;
+  }
 
   bool operator==(const Place&) const = default;
 };

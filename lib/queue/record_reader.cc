@@ -65,6 +65,21 @@ util::Result<CheckedRecord> check_record(int fd, QueueId id, const Place& place)
   return head->record;
 }
 
+util::Result<RecordBytes> read_record(int fd, QueueId id, const Place& place) {
+  auto head = read_checked(fd, id, place);
+  if (!head) return std::unexpected(head.error());
+  const uint64_t reference = place.reference_length();
+  RecordBytes record{head->bytes.substr(kRecordHeaderSize, place.envelope_length),
+                     head->bytes.substr(kRecordHeaderSize + place.envelope_length)};
+  record.content.resize(place.content_length);
+  auto read = read_content(fd, place, 0, std::span(record.content).subspan(reference));
+  if (!read) return std::unexpected(read.error());
+  ContentCheck check = head->record.check;
+  check.extend(std::string_view(record.content).substr(reference, *read));
+  if (!check.intact()) return util::permanent(where(place) + ": its content is damaged");
+  return record;
+}
+
 util::Result<size_t> read_content(int fd, const Place& place, uint64_t offset, std::span<char> buffer) {
   if (offset >= place.head_length()) return size_t{0};
   const uint64_t length = std::min<uint64_t>(buffer.size(), place.head_length() - offset);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "queue/body_format.h"
@@ -44,6 +45,14 @@ struct RecordHead {
 util::Result<RecordHead> read_head(int fd, QueueId id, const Place& place);
 // The same without the envelope, for who has it already.
 util::Result<CheckedRecord> check_record(int fd, QueueId id, const Place& place);
+
+struct RecordBytes {
+  std::string envelope;  // as append_envelope wrote it
+  std::string content;   // all that stands in the segment, with the reference to a body
+};
+// The whole record at `place`, for a copy of it. Permanent error, besides those of read_head, when the content is
+// damaged.
+util::Result<RecordBytes> read_record(int fd, QueueId id, const Place& place);
 
 // Fills `buffer` with content from `offset` (0 is its first byte) on; fewer bytes only at the end of what stands in the
 // segment: place.head_length().

@@ -67,6 +67,15 @@ queue::QueueId SmallQueue::write(const queue::Envelope& what, size_t size) {
   return id;
 }
 
+queue::Place SmallQueue::copy(queue::QueueId id, const queue::Place& place) {
+  const os::UniqueFd file = must(reader_->open_segment(place.segment));
+  const queue::RecordBytes record = must(queue::read_record(file.get(), id, place));
+  const std::string_view content = record.content;
+  const queue::Place copied = writer_->append(id, place.flags | queue::kMoved, record.envelope, std::span(&content, 1));
+  must(writer_->flush());
+  return copied;
+}
+
 std::vector<queue::QueueId> SmallQueue::follow() {
   std::vector<queue::LogEntry> entries;
   std::vector<queue::Damage> damage;

@@ -26,8 +26,12 @@ class SmallQueue {
   queue::QueueId write(const queue::Envelope& envelope, size_t size = 100);
   // The same, and tells the ledger.
   Message& add(const queue::Envelope& envelope, size_t size = 100);
+  // Copies a record to the log's end durably, as cleanup does for reclaim; where it stands now.
+  queue::Place copy(queue::QueueId id, const queue::Place& place);
   // Gives the ledger what it has not seen of the log, as qmgr's follower does, and returns what was new.
   std::vector<queue::QueueId> follow();
+
+  queue::LogPosition position() const { return position_; }
 
   // Syncs, hands over to the index, and waits until memory has forgotten what rests.
   void settle_index();

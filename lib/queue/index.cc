@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "queue/index_batch.h"
+#include "queue/index_check.h"
 #include "queue/index_tables.h"
 #include "queue/little_endian.h"
 
@@ -289,6 +290,13 @@ util::Result<IndexPosition> Index::position() {
   if (!position) transaction.found_damage();
   if (transaction.code() != 0) return index_error("read", transaction.code());
   return *position;
+}
+
+std::vector<std::string> Index::disagreements() {
+  std::vector<std::string> found;
+  check_tables(environment_.get(), *tables_,
+               {.message = {}, .problem = [&](const auto& text) { found.push_back(text); }});
+  return found;
 }
 
 }  // namespace hikyaku::queue

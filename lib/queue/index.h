@@ -99,6 +99,8 @@ class Index {
   util::Result<std::vector<Segment>> segments();
   util::Result<uint64_t> messages();
   util::Result<IndexPosition> position();
+  // What the tables do not say alike, in words (index_check.h). Reads all of it.
+  std::vector<std::string> disagreements();
 
  private:
   struct CloseEnvironment {

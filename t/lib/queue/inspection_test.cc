@@ -2,10 +2,10 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
-#include "queue/journal_facts.h"
 #include "queue/journal_inspection.h"
 #include "queue/journal_writer.h"
 #include "queue/log_inspection.h"
+#include "queue/queue_facts.h"
 #include "t/lib/queue/log_helpers.h"
 
 namespace hikyaku::queue {
@@ -243,7 +243,7 @@ TEST_CASE("a journal's torn end is no damage, a damaged header is a problem, and
 }
 
 TEST_CASE("what waits is what the journal does not call done") {
-  JournalFacts facts;
+  QueueFacts facts;
   const Place early{1, 7, 5000, 10, 10, 0}, late{3, 8, 5000, 10, 10, 0};
   facts.hear(Checkpoint{{3, 0}});
   facts.hear(Moved{QueueId{1}, early});
@@ -252,23 +252,23 @@ TEST_CASE("what waits is what the journal does not call done") {
   facts.hear(Completed{QueueId{4}});
   facts.hear(Held{QueueId{1}, true, ""});
   CHECK(facts.is_alive(QueueId{1}, early));
-  CHECK_FALSE(facts.is_alive(QueueId{1}, late));  // a copy of it
+  CHECK(facts.is_alive(QueueId{1}, late));  // a copy of it
   CHECK_FALSE(facts.is_alive(QueueId{2}, early));
   CHECK_FALSE(facts.is_alive(QueueId{3}, early));  // before the checkpoint and not told: long done
   CHECK(facts.is_alive(QueueId{3}, late));
   CHECK_FALSE(facts.is_alive(QueueId{4}, late));
-  CHECK(facts.is_held(QueueId{1}));
-  CHECK_FALSE(facts.is_held(QueueId{3}));
+  CHECK(facts.hold(QueueId{1}) == HoldFact{true, ""});
+  CHECK(facts.hold(QueueId{3}) == HoldFact{});
   CHECK(facts.nonces() == std::map<uint32_t, uint64_t>{{1, 7}});
   CHECK(facts.waiting() == std::map<QueueId, Place>{{QueueId{1}, early}});
-  // With a journal that lost records, rather twice than not at all.
+  // When something was lost, rather twice than not at all.
   facts.distrust();
   CHECK(facts.is_alive(QueueId{3}, early));
   CHECK_FALSE(facts.is_alive(QueueId{2}, early));
 }
 
 TEST_CASE("recipients are done, failed or waiting as the journal says, in its order") {
-  JournalFacts facts;
+  QueueFacts facts;
   const QueueId id{1};
   facts.hear(Deferred{id, {}, 1, 100, "4.0.0", "busy"});
   facts.hear(RecipientDone{id, 0, Outcome::kDelivered, "", "", ""});

@@ -1,0 +1,61 @@
+"""Mail of which only the index tells: verify and salvage find it, and say what is wrong with a damaged index."""
+
+import json
+import unittest
+
+from harness import DATA, OK, main, message, wait_until
+from queue_actions_test import Stopped
+
+IN_GOOD_ORDER = "all is intact"
+
+
+class Index(Stopped):
+    """A stopped instance with mail that rests, which the journal does not name any more."""
+
+    def setUp(self):
+        super().setUp()
+        self.data = self.hikyaku.queue / "index" / "data.mdb"
+
+    def resting(self):
+        """Four messages: two deferred, one of them to two recipients of which one is done; one held; one delivered."""
+        self.hop.answers[("rcpt", "done@dest.test")] = "250 2.1.5 Ok"
+        mail = (["r0@dest.test"], ["done@dest.test", "r1@dest.test"], ["r2@dest.test"], ["done@dest.test"])
+        ids = [self.hikyaku.send(f"s{n}@origin.test", recipients, message(f"m{n}", [f"TEXT{n}"]))
+               for n, recipients in enumerate(mail)]
+        self.hikyaku.wait_for_log(f"{ids[3]}: removed")
+        wait_until(lambda: [e["attempts"] for e in self.hikyaku.queue_list()] == [1, 1, 1])
+        self.hikyaku.must_run("queue", "hold", ids[2])
+        wait_until(lambda: all(f"s{n}@origin.test".encode() in self.data.read_bytes() for n in range(3)))
+        for _ in range(2):  # a start writes a journal of what is in memory: not these
+            self.hikyaku.stop()
+            self.hikyaku.start()
+        self.hikyaku.stop()
+        [journal] = (self.hikyaku.queue / "journal").glob("[0-9]*")
+        self.assertNotIn(b"Mailbox is busy", journal.read_bytes())
+        return ids
+
+
+class Whole(Index):
+    def test_mail_that_only_the_index_knows_waits_and_comes_out_with_its_state(self):
+        ids = self.resting()
+        before = self.files()
+        code, found = self.verify()
+        self.assertEqual((code, found["intact"], found["waiting"], found["missing"]), (OK, True, 3, []), found)
+        self.assertEqual((found["index"]["file"], found["index"]["messages"]), ("index/data.mdb", 3))
+        self.assertEqual(found["index"]["problems"], [])
+        self.assertIn("index/data.mdb: 3 messages, ", self.hikyaku.must_run("queue", "verify"))
+        self.assertIn("3 messages to 3 recipients", self.hikyaku.must_run("queue", "salvage", self.target))
+        out = self.salvaged()
+        self.assertEqual(sorted(out), sorted(ids[:3]))
+        states = {queued: (envelope["recipients"][0]["address"], len(envelope["recipients"]), envelope["held"],
+                           envelope["recipients"][0].get("attempts"))
+                  for queued, (envelope, _) in out.items()}
+        self.assertEqual(states, {ids[0]: ("r0@dest.test", 1, False, 1), ids[1]: ("r1@dest.test", 1, False, 1),
+                                  ids[2]: ("r2@dest.test", 1, True, 1)})
+        for envelope, _ in out.values():
+            self.assertIn("Mailbox is busy", envelope["recipients"][0]["delay_reason"])
+        self.assertEqual(self.files(), before)  # only read
+
+
+if __name__ == "__main__":
+    main()

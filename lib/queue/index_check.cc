@@ -144,7 +144,8 @@ void IndexCheck::read_recipients() {
   uint64_t found = 0;
   walk("rcpt", tables_.recipient, [&](std::string_view key, std::string_view value) {
     const auto id = key.size() < 8 ? std::nullopt : parse_message_key(key.substr(0, 8));
-    if (!id || !parse_recipient_key(key, *id) || !parse_recipient_value(value)) return false;
+    const auto index = id ? parse_recipient_key(key, *id) : std::nullopt;
+    if (!index || !parse_recipient_value(*id, *index, value)) return false;
     if (!known_.contains(id->value)) tell("{}: a recipient of a message that is not there", to_text(*id));
     ++found;
     return true;

@@ -66,7 +66,7 @@ std::string encode(const RestingMessage& message) {
   append_sized(body, message_value(message));
   for (const DifferingRecipient& one : message.differing) {
     append_number(body, one.index);
-    append_sized(body, recipient_value(one.rest));
+    append_sized(body, recipient_value(message.id, one));
   }
   return body;
 }
@@ -149,7 +149,7 @@ std::optional<RestingMessage> decode(std::string_view in) {
     uint32_t index = 0;
     const bool numbered = take_number(in, index);
     const auto bytes = numbered ? take_sized(in) : std::nullopt;
-    auto rest = bytes ? parse_recipient_value(*bytes) : std::nullopt;
+    auto rest = bytes ? parse_recipient_value(id, index, *bytes) : std::nullopt;
     if (!rest) return std::nullopt;
     parsed->message.differing.push_back({index, std::move(*rest)});
   }
@@ -226,7 +226,7 @@ int wait_for(pid_t child) {
 
 IndexReport inspect_index(const std::string& folder, const Visit& visit) {
   IndexReport report;
-  const std::string file = folder + "/data.mdb";
+  const std::string file = folder + "/" + std::string(kIndexFile);
   if (::access(file.c_str(), F_OK) != 0 && errno == ENOENT) return report;
   report.file = file;
   int ends[2];

@@ -8,11 +8,15 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "queue/index_format.h"
 
 namespace hikyaku::queue {
+
+// LMDB's, in the index's folder.
+inline constexpr std::string_view kIndexFile = "data.mdb";
 
 struct IndexReport {
   std::string file;                   // empty: there is no index

@@ -286,4 +286,40 @@ TEST_CASE("recipients are done, failed or waiting as the journal says, in its or
   CHECK_FALSE(facts.recipients(QueueId{9}, 1)[0].done);
 }
 
+TEST_CASE("the journal is heard over the index, which alone may tell of what rests") {
+  QueueFacts facts;
+  const Place early{1, 7, 5000, 10, 10, 0}, moved{2, 9, 5000, 10, 10, 0};
+  RestingMessage message;
+  message.place = early;
+  message.recipients = 4;
+  message.held = true;
+  message.hold_reason = "loops";
+  message.common = {.attempts = 3, .enhanced_code = "4.2.0", .reply = "busy"};
+  message.differing = {{1, {.step = RestStep::kDone}}, {2, {.step = RestStep::kReportDue, .reply = "unknown"}}};
+  for (const uint64_t id : {1, 2, 3}) {
+    message.id = QueueId{id};
+    facts.hear(message);
+  }
+  facts.hear(Checkpoint{{9, 0}});
+  facts.hear(Completed{QueueId{2}});
+  facts.hear(Moved{QueueId{3}, moved});
+  facts.hear(Held{QueueId{3}, false, ""});
+  facts.hear(Deferred{QueueId{3}, {}, 4, 100, "4.3.0", "later"});
+  facts.hear(RecipientDone{QueueId{3}, 3, Outcome::kDelivered, "", "", ""});
+  CHECK(facts.is_alive(QueueId{1}, early));
+  CHECK_FALSE(facts.is_alive(QueueId{2}, early));  // its removal was not committed
+  CHECK(facts.waiting() == std::map<QueueId, Place>{{QueueId{1}, early}, {QueueId{3}, moved}});
+  CHECK(facts.nonces() == std::map<uint32_t, uint64_t>{{1, 7}, {2, 9}});
+  CHECK(facts.hold(QueueId{1}) == HoldFact{true, "loops"});
+  CHECK(facts.hold(QueueId{3}) == HoldFact{});
+  const auto told = [&](uint64_t id) {
+    std::string text;
+    for (const RecipientFact& fact : facts.recipients(QueueId{id}, 4))
+      text += fact.done ? "done " : (fact.failed ? "failed " : std::to_string(fact.attempts) + " ") + fact.reply + " ";
+    return text;
+  };
+  CHECK(told(1) == "3 busy done failed unknown 3 busy ");
+  CHECK(told(3) == "4 later done 4 later done ");
+}
+
 }  // namespace hikyaku::queue

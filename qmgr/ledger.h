@@ -133,7 +133,8 @@ class Ledger {
     std::vector<queue::JournalRecord> records;
   };
 
-  util::Result<void> open_index();
+  util::Result<void> inspect_index(const queue::JournalReplay& replayed) const;
+  util::Result<void> open_index(const queue::JournalReplay& replayed);
   void tell(const queue::JournalReplay& replayed);
   void hear(const queue::JournalRecord& record);
   static void apply(Message& message, const queue::JournalRecord& record);

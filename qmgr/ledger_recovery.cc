@@ -6,6 +6,7 @@
 
 #include "qmgr/ledger.h"
 #include "qmgr/rest.h"
+#include "queue/index_inspection.h"
 #include "queue/record_reader.h"
 
 namespace hikyaku::qmgr {
@@ -13,6 +14,8 @@ namespace hikyaku::qmgr {
 namespace {
 
 constexpr size_t kTakenAtOnce = 1000;
+constexpr const char* kRemedy =
+    "`hikyaku queue verify` tells all that is wrong, and `hikyaku queue salvage` takes the mail out";
 
 template <class... Ts>
 struct Overloaded : Ts... {
@@ -22,11 +25,11 @@ struct Overloaded : Ts... {
 }  // namespace
 
 util::Result<void> Ledger::recover() {
-  if (auto opened = open_index(); !opened) return opened;
   const auto replayed =
       queue::replay_journal(disk_, folders_.journal, [this](const queue::JournalRecord& r) { hear(r); });
   if (!replayed) return std::unexpected(replayed.error());
   tell(*replayed);
+  if (auto opened = open_index(*replayed); !opened) return opened;
   const auto position = index_->position();
   if (!position) return std::unexpected(position.error());
   if (position->journal > replayed->number)
@@ -45,9 +48,29 @@ util::Result<void> Ledger::recover() {
   return {};
 }
 
+// LMDB trusts its file, and a broken page may have ended the predecessor. So after any end but a good one another
+// process reads all of it first. An index that is gone is not made anew: its messages would be forgotten, and the
+// segments that hold them be freed.
+util::Result<void> Ledger::inspect_index(const queue::JournalReplay& replayed) const {
+  const auto names = disk_.list(folders_.index);
+  if (!names) return std::unexpected(names.error());
+  const std::string file = folders_.index + "/" + std::string(queue::kIndexFile);
+  const bool is_there = std::ranges::find(*names, queue::kIndexFile) != names->end();
+  if (!is_there && replayed.number != 0)
+    return util::permanent(file + " is not there, and there is a journal; " + kRemedy);
+  if (!is_there || replayed.closed) return {};
+  const queue::IndexReport report = queue::inspect_index(folders_.index, {});
+  if (report.intact()) return {};
+  return util::permanent(fmt::format("{} is damaged: {}; {}", file, report.problems.front(), kRemedy));
+}
+
 // What a predecessor committed is made durable before anything is built on it.
-util::Result<void> Ledger::open_index() {
+util::Result<void> Ledger::open_index(const queue::JournalReplay& replayed) {
+  if (auto inspected = inspect_index(replayed); !inspected) return inspected;
   auto opened = queue::Index::open(disk_, folders_.index, folders_.index_options);
+  if (!opened && opened.error().permanent)
+    return util::permanent(
+        fmt::format("{}/{}: {}; {}", folders_.index, queue::kIndexFile, opened.error().text, kRemedy));
   if (!opened) return std::unexpected(opened.error());
   index_ = std::move(*opened);
   if (auto synced = index_->sync(); !synced) return synced;

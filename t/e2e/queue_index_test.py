@@ -1,13 +1,11 @@
 """Mail of which only the index tells: verify and salvage find it, and say what is wrong with a damaged index."""
 
-import json
 import unittest
 
 from harness import DATA, OK, main, message, wait_until
 from queue_actions_test import Stopped
 
-IN_GOOD_ORDER = "all is intact"
-
+PAGE = 4096
 
 class Index(Stopped):
     """A stopped instance with mail that rests, which the journal does not name any more."""
@@ -55,6 +53,57 @@ class Whole(Index):
         for envelope, _ in out.values():
             self.assertIn("Mailbox is busy", envelope["recipients"][0]["delay_reason"])
         self.assertEqual(self.files(), before)  # only read
+
+class Damaged(Index):
+    def check_told_and_saved(self, ids, what):
+        """verify says `what`, salvage gives out all that waits, whole, and says that it may be more than that."""
+        code, found = self.verify()
+        self.assertEqual((code, found["intact"], found["index"]["file"]), (DATA, False, "index/data.mdb"), found)
+        self.assertRegex("\n".join(found["index"]["problems"]), what)
+        self.assertIn("index/data.mdb: ", self.hikyaku.run("queue", "verify").stdout)
+        outcome = self.hikyaku.run("queue", "salvage", self.target)
+        self.assertEqual(outcome.code, DATA, outcome)
+        self.assertIn("the index is damaged: some recipients may have their mail already", outcome.stdout)
+        out = self.salvaged()
+        self.assertLessEqual(set(ids[:3]), set(out))
+        for n, queued in enumerate(ids[:3]):
+            self.assertTrue(out[queued][1].endswith(message(f"m{n}", [f"TEXT{n}"])))
+            self.assertIn(f"r{n}@dest.test", [r["address"] for r in out[queued][0]["recipients"]])
+
+    def check_refused(self, what):
+        self.assertNotEqual(self.hikyaku.run("start").code, OK)
+        self.hikyaku.wait_for_log(f"qmgr.*index/data.mdb{what}.*hikyaku queue salvage")
+        self.hikyaku.run("abort")
+
+    def test_an_index_that_is_gone_is_not_made_anew(self):
+        ids = self.resting()
+        self.data.unlink()
+        self.check_refused(" is not there")
+        self.check_told_and_saved(ids, "is not there")
+
+    def test_an_index_whose_first_pages_are_broken_is_refused(self):
+        ids = self.resting()
+        self.change(self.data, 0, 2 * PAGE)
+        self.check_refused(": ")
+        self.check_told_and_saved(ids, "cannot be opened")
+
+    def test_an_index_that_was_cut_short_ends_no_command(self):
+        ids = self.resting()
+        with open(self.data, "r+b") as file:
+            file.truncate(3 * PAGE)
+        self.check_told_and_saved(ids, ".")
+
+    def test_a_changed_bit_in_a_message_ends_qmgr_and_is_refused_by_the_next(self):
+        ids = self.resting()
+        data, at = self.data.read_bytes(), -1
+        while (at := data.find(b"s0@origin.test", at + 1)) >= 0:  # pages that are free now still have it
+            self.change(self.data, at)
+        self.hikyaku.start()
+        self.hikyaku.wait_for_log("qmgr.*index: list: MDB_CORRUPTED")
+        self.hikyaku.wait_for_log("qmgr.*index/data.mdb is damaged: table msg: entry 1 makes no sense.*queue salvage")
+        self.hikyaku.run("abort")
+        self.check_told_and_saved(ids, "table msg: entry 1 makes no sense")
+        self.assertEqual(self.hop.messages_for("r0@dest.test"), [])
 
 
 if __name__ == "__main__":

@@ -39,16 +39,20 @@ std::optional<queue::Damage> damage_of_body(queue::Disk& disk, int fd, const que
   return queue::inspect_body(disk, "log", entry.id, record->body);
 }
 
-queue::JournalReport read_journal(queue::Disk& disk, queue::JournalFacts& facts) {
-  const std::string folder = "journal";
-  auto read = queue::inspect_journal(disk, folder, [&](const queue::JournalRecord& record) { facts.hear(record); });
-  queue::JournalReport report;
-  if (read)
-    report = std::move(*read);
+KnownState read_state(queue::Disk& disk) {
+  KnownState state;
+  state.index = queue::inspect_index("index", [&](const queue::RestingMessage& message) { state.facts.hear(message); });
+  auto journal =
+      queue::inspect_journal(disk, "journal", [&](const queue::JournalRecord& record) { state.facts.hear(record); });
+  if (journal)
+    state.journal = std::move(*journal);
   else
-    report = {.file = folder, .problem = read.error().text, .damage = {}, .torn = {}};
-  if (!report.intact()) facts.distrust();
-  return report;
+    state.journal = {.file = "journal", .problem = journal.error().text, .damage = {}, .torn = {}};
+  // The first start makes the index before the journal.
+  if (state.index.file.empty() && !state.journal.file.empty())
+    state.index = {.file = "index/data.mdb", .problems = {"it is not there, and there is a journal"}, .position = {}};
+  if (!state.journal.intact() || !state.index.intact()) state.facts.distrust();
+  return state;
 }
 
 }  // namespace hikyaku::ctl

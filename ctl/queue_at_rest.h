@@ -6,9 +6,10 @@
 
 #include "os/unique_fd.h"
 #include "queue/disk.h"
-#include "queue/journal_facts.h"
+#include "queue/index_inspection.h"
 #include "queue/journal_inspection.h"
 #include "queue/log_reader.h"
+#include "queue/queue_facts.h"
 
 namespace hikyaku::ctl {
 
@@ -23,8 +24,13 @@ class QueueAtRest {
   os::UniqueFd log_, journal_;
 };
 
-// What the journal says, as far as it can be read; when that is not all, `facts` are told not to rest on it.
-queue::JournalReport read_journal(queue::Disk& disk, queue::JournalFacts& facts);
+// What index and journal say, as far as they can be read.
+struct KnownState {
+  queue::QueueFacts facts;  // when something was lost, they are told not to rest on what is left
+  queue::IndexReport index;
+  queue::JournalReport journal;
+};
+KnownState read_state(queue::Disk& disk);
 
 // What is wrong with the body of a message that stands whole in the log's segment `fd`, as far as it has one.
 std::optional<queue::Damage> damage_of_body(queue::Disk& disk, int fd, const queue::LogEntry& entry);

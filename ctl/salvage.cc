@@ -19,7 +19,6 @@
 #include "os/file.h"
 #include "os/unique_fd.h"
 #include "queue/body_reader.h"
-#include "queue/journal_inspection.h"
 #include "queue/log_inspection.h"
 #include "util/error.h"
 
@@ -76,7 +75,7 @@ struct Salvaged {
 
 class Salvage {
  public:
-  Salvage(queue::Disk& disk, const queue::JournalFacts& facts, const Target& target)
+  Salvage(queue::Disk& disk, const queue::QueueFacts& facts, const Target& target)
       : disk_(disk), facts_(facts), target_(target) {}
 
   util::Result<void> take(int fd, const queue::LogEntry& entry) {
@@ -92,7 +91,7 @@ class Salvage {
     const os::UniqueFd content = target_.create(name + ".eml");
     if (auto copied = copy(fd, entry, content.get()); !copied) return copied;
     const os::UniqueFd envelope = target_.create(name + ".envelope.json");
-    const std::string json = salvaged_envelope(entry, recipients, facts_.is_held(entry.id)) + "\n";
+    const std::string json = salvaged_envelope(entry, recipients, facts_.hold(entry.id)) + "\n";
     if (auto written = os::write_all(envelope.get(), json); !written) return written;
     ++done_.messages;
     done_.bytes += entry.place.message_size();
@@ -112,19 +111,21 @@ class Salvage {
   }
 
   queue::Disk& disk_;
-  const queue::JournalFacts& facts_;
+  const queue::QueueFacts& facts_;
   const Target& target_;
   Salvaged done_;
 };
 
 struct Losses {
   uint64_t places = 0, bytes = 0;
-  bool journal = false;
+  bool journal = false, index = false;
+
+  bool any() const { return places > 0 || journal || index; }
 };
 
-Losses losses_of(const queue::JournalReport& journal, const std::vector<queue::SegmentReport>& log,
+Losses losses_of(const KnownState& state, const std::vector<queue::SegmentReport>& log,
                  const std::vector<queue::Damage>& bodies) {
-  Losses losses{.journal = !journal.intact()};
+  Losses losses{.journal = !state.journal.intact(), .index = !state.index.intact()};
   const auto count = [&](const std::vector<queue::Damage>& places) {
     losses.places += places.size();
     for (const queue::Damage& damage : places) losses.bytes += damage.length;
@@ -138,7 +139,8 @@ void print(const Salvaged& done, const Losses& losses, bool json) {
   if (json) {
     const Json line{{"messages", done.messages},     {"recipients", done.recipients},
                     {"bytes", done.bytes},           {"damaged_places", losses.places},
-                    {"damaged_bytes", losses.bytes}, {"journal_intact", !losses.journal}};
+                    {"damaged_bytes", losses.bytes}, {"journal_intact", !losses.journal},
+                    {"index_intact", !losses.index}};
     std::puts(line.dump().c_str());
     return;
   }
@@ -148,6 +150,7 @@ void print(const Salvaged& done, const Losses& losses, bool json) {
     text += fmt::format("{} places in the log are damaged, {} bytes: see `hikyaku queue verify`\n", losses.places,
                         losses.bytes);
   if (losses.journal) text += "the journal is damaged: some recipients may have their mail already\n";
+  if (losses.index) text += "the index is damaged: some recipients may have their mail already\n";
   std::fputs(text.c_str(), stdout);
 }
 
@@ -171,7 +174,8 @@ Json recipient_json(const queue::Recipient& recipient, const queue::RecipientFac
 
 }  // namespace
 
-std::string salvaged_envelope(const queue::LogEntry& entry, const std::vector<queue::RecipientFact>& facts, bool held) {
+std::string salvaged_envelope(const queue::LogEntry& entry, const std::vector<queue::RecipientFact>& facts,
+                              const queue::HoldFact& hold) {
   const queue::Envelope& envelope = entry.envelope;
   Json waiting = Json::array(), failed = Json::array();
   for (size_t i = 0; i < facts.size(); ++i)
@@ -183,12 +187,13 @@ std::string salvaged_envelope(const queue::LogEntry& entry, const std::vector<qu
             {"failed_recipients", std::move(failed)},
             {"arrival_time", envelope.arrival / 1000000},
             {"message_size", entry.place.message_size()},
-            {"held", held},
+            {"held", hold.held},
             {"eight_bit", envelope.eight_bit},
             {"smtputf8", envelope.smtputf8}};
   const auto add = [&](const char* name, const std::string& value) {
     if (!value.empty()) json[name] = value;
   };
+  add("hold_reason", hold.reason);
   add("client_name", envelope.client_name);
   add("client_address", envelope.client_address);
   add("listener", envelope.listener);
@@ -203,17 +208,16 @@ int salvage_queue(const std::string& config_directory, const std::string& direct
   const std::string path = absolute(directory);
   const QueueAtRest at_rest(config_directory);
   queue::RealDisk disk;
-  queue::JournalFacts facts;
-  const queue::JournalReport journal = read_journal(disk, facts);
   const Target target(path);
-  Salvage salvage(disk, facts, target);
-  const auto log = queue::inspect_log(disk, "log", facts.nonces(),
+  const KnownState state = read_state(disk);
+  Salvage salvage(disk, state.facts, target);
+  const auto log = queue::inspect_log(disk, "log", state.facts.nonces(),
                                       [&](int fd, const queue::LogEntry& entry) { return salvage.take(fd, entry); });
   if (!log) throw Failure{util::kExitTryAgain, log.error().text};
   target.make_durable();
-  const Losses losses = losses_of(journal, *log, salvage.done().damaged_bodies);
+  const Losses losses = losses_of(state, *log, salvage.done().damaged_bodies);
   print(salvage.done(), losses, json);
-  return losses.places > 0 || losses.journal ? util::kExitData : 0;
+  return losses.any() ? util::kExitData : 0;
 }
 
 }  // namespace hikyaku::ctl

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "ctl/ask.h"
 #include "ctl/queue_at_rest.h"
-#include "queue/journal_facts.h"
 #include "util/error.h"
 
 namespace hikyaku::ctl {
@@ -18,19 +18,23 @@ namespace {
 
 Inspection inspect_queue() {
   queue::RealDisk disk;
-  queue::JournalFacts facts;
   Inspection inspection;
-  inspection.journal = read_journal(disk, facts);
+  KnownState state = read_state(disk);
+  const queue::QueueFacts& facts = state.facts;
+  inspection.journal = std::move(state.journal);
+  inspection.index = std::move(state.index);
   auto missing = facts.waiting();
+  std::set<queue::QueueId> waiting;  // one that the log holds twice is one
   auto log = queue::inspect_log(disk, "log", facts.nonces(), [&](int fd, const queue::LogEntry& entry) {
-    missing.erase(entry.id);
-    if (!facts.is_alive(entry.id, entry.place)) return util::Result<void>();
-    ++inspection.waiting;
+    if (const auto known = missing.find(entry.id); known != missing.end() && known->second == entry.place)
+      missing.erase(known);
+    if (!facts.is_alive(entry.id, entry.place) || !waiting.insert(entry.id).second) return util::Result<void>();
     if (const auto damage = damage_of_body(disk, fd, entry)) inspection.bodies.push_back(*damage);
     return util::Result<void>();
   });
   if (!log) throw Failure{util::kExitData, log.error().text};
   inspection.log = std::move(*log);
+  inspection.waiting = waiting.size();
   for (const auto& [id, place] : missing) inspection.missing.push_back(id);
   return inspection;
 }
@@ -48,10 +52,19 @@ nlohmann::ordered_json damage_json(const std::vector<queue::Damage>& damage) {
   return list;
 }
 
+std::string index_text(const queue::IndexReport& index) {
+  if (index.file.empty()) return "";
+  const double used = static_cast<double>(index.used) / static_cast<double>(std::max<uint64_t>(index.map_size, 1));
+  std::string text = fmt::format("{}: {} messages, {} bytes, {:.1f} % of its room, {}\n", index.file, index.messages,
+                                 index.used, 100 * used, index.intact() ? "intact" : "DAMAGED");
+  for (const std::string& problem : index.problems) text += "  " + problem + "\n";
+  return text;
+}
+
 }  // namespace
 
 bool Inspection::intact() const {
-  return journal.intact() && missing.empty() && bodies.empty() &&
+  return journal.intact() && index.intact() && missing.empty() && bodies.empty() &&
          std::ranges::all_of(log, [](const queue::SegmentReport& segment) { return segment.intact(); });
 }
 
@@ -67,8 +80,10 @@ std::string inspection_text(const Inspection& inspection) {
   if (!journal.file.empty())
     text += fmt::format("{}: {} records, {} bytes, {}", journal.file, journal.records, journal.bytes,
                         damage_text(journal.problem, journal.damage));
+  text += index_text(inspection.index);
   for (const queue::QueueId id : inspection.missing)
-    text += fmt::format("{}: waits by the journal, but is not whole in the log\n", queue::to_text(id));
+    text +=
+        fmt::format("{}: waits by journal or index, but is not whole in the log where they say\n", queue::to_text(id));
   return text + fmt::format("{} messages wait; {}\n", inspection.waiting,
                             inspection.intact() ? "all is intact" : "there is damage");
 }
@@ -87,6 +102,12 @@ std::string inspection_json(const Inspection& inspection) {
     json["bodies"].push_back({{"file", body.file}, {"damage", damage_json({body})}});
   if (!inspection.journal.file.empty())
     json["journal"] = described(inspection.journal, "records", inspection.journal.records);
+  if (const auto& index = inspection.index; !index.file.empty())
+    json["index"] = {{"file", index.file},
+                     {"messages", index.messages},
+                     {"bytes", index.used},
+                     {"map_size", index.map_size},
+                     {"problems", index.problems}};
   json["missing"] = Json::array();
   for (const queue::QueueId id : inspection.missing) json["missing"].push_back(queue::to_text(id));
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

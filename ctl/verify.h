@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "queue/index_inspection.h"
 #include "queue/journal_inspection.h"
 #include "queue/log_inspection.h"
 
@@ -13,8 +14,10 @@ struct Inspection {
   std::vector<queue::SegmentReport> log;
   std::vector<queue::Damage> bodies;  // of messages that wait
   queue::JournalReport journal;
-  uint64_t waiting = 0;                 // whole messages that are not done
-  std::vector<queue::QueueId> missing;  // those that wait by the journal, and are not whole in the log
+  queue::IndexReport index;
+  uint64_t waiting = 0;  // whole messages that are not done
+  std::vector<queue::QueueId>
+      missing;  // those that wait by journal or index, and are not whole in the log at their place
 
   bool intact() const;
 };

@@ -135,14 +135,11 @@ void Deliveries::wake(Time now) {
   }
 }
 
-bool Deliveries::load_due(Time now) {
+util::Result<bool> Deliveries::load_due(Time now) {
   if (ledger_.messages().size() >= kMostInMemory) return false;
   const int64_t second = std::chrono::ceil<std::chrono::seconds>(now).time_since_epoch().count();
   const auto due = ledger_.load_due(second, kLoadedAtOnce, [this](const std::string& domain) { return room(domain); });
-  if (!due) {
-    logger_.error("queue: " + due.error().text);
-    return false;
-  }
+  if (!due) return std::unexpected(due.error());
   for (const queue::QueueId id : due->ids)
     if (Message* message = ledger_.find(id)) make_due_ready(*message, now);
   return due->more || !due->ids.empty();

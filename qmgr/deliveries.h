@@ -45,11 +45,11 @@ class Deliveries {
   void wake(Time now);
   // The same of those that rest, as far as the lanes have room. True: another call may find more, after the index has
   // seen these leave.
-  bool load_due(Time now);
+  util::Result<bool> load_due(Time now);
   // The wall clock was set by so much. What waits is planned anew, and what is on its way is not given up by its age.
   void clock_jumped(std::chrono::microseconds jump, Time now);
   // Looks through a piece of what rests for times that another clock planned, further away than any wait may be.
-  void look_for_late(Time now);
+  util::Result<void> look_for_late(Time now);
 
   // The next job for smtp-client; its recipients are in hand from now on.
   struct Outgoing {

@@ -42,11 +42,10 @@ void Deliveries::clock_jumped(std::chrono::microseconds jump, Time now) {
   }
 }
 
-void Deliveries::look_for_late(Time now) {
-  if (!late_from_ || ledger_.leaving() > kLooksAtOnce) return;
+util::Result<void> Deliveries::look_for_late(Time now) {
+  if (!late_from_ || ledger_.leaving() > kLooksAtOnce) return {};
   std::vector<queue::RestingMessage> resting;
-  if (auto listed = ledger_.list_resting(*late_from_, kLooksAtOnce, resting); !listed)
-    return logger_.error("queue: " + listed.error().text);
+  if (auto listed = ledger_.list_resting(*late_from_, kLooksAtOnce, resting); !listed) return listed;
   late_from_.reset();
   if (!resting.empty()) late_from_ = queue::QueueId{resting.back().id.value + 1};
   for (const queue::RestingMessage& one : resting) {
@@ -57,6 +56,7 @@ void Deliveries::look_for_late(Time now) {
     bound_waits(*message, now);
     settle(*message, now);
   }
+  return {};
 }
 
 }  // namespace hikyaku::qmgr

@@ -160,7 +160,8 @@ class Ledger {
     uint64_t change = 0;  // the index's; 0 until it is handed over
   };
 
-  util::Result<void> open_index();
+  void inspect_index(const queue::JournalReplay& replayed);
+  util::Result<void> open_index(const queue::JournalReplay& replayed);
   void tell(const queue::JournalReplay& replayed);
   void hear(const queue::JournalRecord& record);
   static void apply(Message& message, const queue::JournalRecord& record);

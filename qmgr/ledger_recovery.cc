@@ -6,6 +6,7 @@
 
 #include "qmgr/ledger.h"
 #include "qmgr/rest.h"
+#include "queue/index_inspection.h"
 #include "queue/record_reader.h"
 
 namespace hikyaku::qmgr {
@@ -22,18 +23,11 @@ struct Overloaded : Ts... {
 }  // namespace
 
 util::Result<void> Ledger::recover() {
-  if (auto opened = open_index(); !opened) return opened;
   const auto replayed =
       queue::replay_journal(disk_, folders_.journal, [this](const queue::JournalRecord& r) { hear(r); });
   if (!replayed) return std::unexpected(replayed.error());
   tell(*replayed);
-  if (index_->is_new() && replayed->number > 0) {
-    damage_.push_back(
-        "the index of what rests is new, although there is a journal: all of the log is read, and some mail "
-        "may be sent again");
-    checkpoint_ = {};
-    journal_has_gaps_ = true;
-  }
+  if (auto opened = open_index(*replayed); !opened) return opened;
   const auto position = index_->position();
   if (!position) return std::unexpected(position.error());
   if (position->journal > replayed->number)
@@ -52,14 +46,35 @@ util::Result<void> Ledger::recover() {
   return {};
 }
 
+// LMDB trusts its file, and a broken page may have ended the predecessor. So after any end but a good one another
+// process reads all of it first.
+void Ledger::inspect_index(const queue::JournalReplay& replayed) {
+  if (replayed.number == 0 || replayed.closed) return;
+  const auto names = disk_.list(folders_.index);
+  if (!names || std::ranges::find(*names, queue::kIndexFile) == names->end()) return;  // opening it says why
+  const queue::IndexReport report = queue::inspect_index(folders_.index, {});
+  if (report.intact()) return;
+  damage_.push_back(fmt::format("{}/{} is damaged: {}", folders_.index, queue::kIndexFile, report.problems.front()));
+  queue::Index::mark_broken(disk_, folders_.index);
+}
+
 // What a predecessor committed is made durable before anything is built on it.
-util::Result<void> Ledger::open_index() {
+util::Result<void> Ledger::open_index(const queue::JournalReplay& replayed) {
+  inspect_index(replayed);
   auto opened = queue::Index::open(disk_, folders_.index, folders_.index_options);
   if (!opened) return std::unexpected(opened.error());
   index_ = std::move(*opened);
   if (!index_->damage().empty()) damage_.push_back(index_->damage());
   if (auto synced = index_->sync(); !synced) return synced;
   writer_.emplace(*index_);
+  // Where its messages stand only the log can say: segments that hold them must not be freed, nor passed over.
+  if (index_->is_new() && replayed.number > 0) {
+    damage_.push_back(
+        "the index of what rests is new, although there is a journal: all of the log is read, and some mail may be "
+        "sent again");
+    checkpoint_ = {};
+    journal_has_gaps_ = true;
+  }
   return {};
 }
 

@@ -181,10 +181,16 @@ void Manager::hand_over() {
   ledger_.hand_over();
 }
 
+// Of the index. When it is broken, the next start sets it aside.
+void Manager::tell_trouble(const util::Error& error) {
+  context_.logger().error("queue: " + error.text);
+  if (error.permanent) context_.fail(error.text, util::kExitTryAgain);
+}
+
 void Manager::on_index_progress() {
   if (auto progress = ledger_.index_progress(); !progress) {
-    context_.logger().error("queue: " + progress.error().text);
-    if (progress.error().permanent) return context_.fail(progress.error().text, util::kExitTryAgain);
+    tell_trouble(progress.error());
+    if (progress.error().permanent) return;
   }
   if (const bool room = ledger_.has_room(); room != std::exchange(had_room_, room)) {
     context_.logger().warning(room ? "queue: the index has room again: new mail is taken"
@@ -202,13 +208,15 @@ void Manager::look_at_clock() {
                                           std::chrono::duration_cast<std::chrono::seconds>(*jump).count()));
     deliveries_.clock_jumped(*jump, now);
   }
-  deliveries_.look_for_late(now);
+  if (auto looked = deliveries_.look_for_late(now); !looked) tell_trouble(looked.error());
 }
 
 // What rests and is due comes back into memory, a slice at a time.
 void Manager::load_due() {
   if (!recovered_) return;
-  if (deliveries_.load_due(os::wall_now())) turn_end_.schedule();
+  const auto more = deliveries_.load_due(os::wall_now());
+  if (!more) return tell_trouble(more.error());
+  if (*more) turn_end_.schedule();
   for (const std::string& line : ledger_.take_damage()) context_.logger().error("queue: " + line);
 }
 

@@ -37,6 +37,7 @@ class Manager final : public service::Daemon {
   void hand_over();
   void on_index_progress();
   void load_due();
+  void tell_trouble(const util::Error& error);
   void look_at_clock();
   void reclaim();
 

@@ -111,7 +111,7 @@ queue::RestingMessage as_kept(const queue::RestingMessage& resting) {
   auto parsed = queue::parse_message_value(resting.id, queue::message_value(resting));
   util::ensure(parsed.has_value(), "what the index is given can be read again");
   for (const queue::DifferingRecipient& one : resting.differing) {
-    auto rest = queue::parse_recipient_value(queue::recipient_value(one.rest));
+    auto rest = queue::parse_recipient_value(resting.id, one.index, queue::recipient_value(resting.id, one));
     util::ensure(rest.has_value(), "what the index is given can be read again");
     parsed->message.differing.push_back({one.index, std::move(*rest)});
   }

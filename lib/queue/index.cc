@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "queue/index_batch.h"
+#include "queue/index_check.h"
 #include "queue/index_tables.h"
 #include "queue/little_endian.h"
 
@@ -68,7 +69,7 @@ util::Result<std::unique_ptr<Index>> Index::open(Disk& disk, const std::string& 
   std::unique_ptr<Index> index(new Index(disk, folder, options));
   const auto names = disk.list(folder);
   if (!names) return std::unexpected(names.error());
-  if (std::ranges::find(*names, kBrokenName) != names->end()) index->damage_ = "index: found broken while it was used";
+  if (std::ranges::find(*names, kBrokenName) != names->end()) index->damage_ = "index: found broken";
   if (index->damage_.empty())
     if (auto opened = index->open_data(); !opened) {
       if (!index->is_broken_) return std::unexpected(opened.error());
@@ -107,11 +108,15 @@ util::Result<void> Index::set_aside() {
   return disk_.sync_folder(folder_);
 }
 
+void Index::mark_broken(Disk& disk, const std::string& folder) {
+  (void)disk.open(folder + "/" + std::string(kBrokenName), Access::kCreateNew);  // or it is there already
+}
+
 std::unexpected<util::Error> Index::failed(std::string_view what, int code) {
   auto error = index_error(what, code);
   if (code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID || code == MDB_VERSION_MISMATCH) {
     is_broken_ = true;
-    (void)disk_.open(folder_ + "/" + std::string(kBrokenName), Access::kCreateNew);  // or it is there already
+    mark_broken(disk_, folder_);
   }
   return error;
 }
@@ -333,6 +338,13 @@ util::Result<IndexPosition> Index::position() {
   if (!position) transaction.found_damage();
   if (transaction.code() != 0) return failed("read", transaction.code());
   return *position;
+}
+
+std::vector<std::string> Index::disagreements() {
+  std::vector<std::string> found;
+  check_tables(environment_.get(), *tables_,
+               {.message = {}, .problem = [&](const auto& text) { found.push_back(text); }});
+  return found;
 }
 
 }  // namespace hikyaku::queue

@@ -50,6 +50,8 @@ class Index {
   // that is broken, or was found to be by an earlier call, is set aside as damaged-N.mdb and a new one is made. `disk`
   // must outlive the index.
   static util::Result<std::unique_ptr<Index>> open(Disk& disk, const std::string& folder, IndexOptions options = {});
+  // Has the next open() set it aside.
+  static void mark_broken(Disk& disk, const std::string& folder);
   // It is a new one, in which nothing can be: there was none, or it was set aside, and then `damage` says why.
   bool is_new() const { return is_new_; }
   const std::string& damage() const { return damage_; }
@@ -103,6 +105,8 @@ class Index {
   util::Result<std::vector<Segment>> segments();
   util::Result<uint64_t> messages();
   util::Result<IndexPosition> position();
+  // What the tables do not say alike, in words (index_check.h). Reads all of it.
+  std::vector<std::string> disagreements();
 
  private:
   struct CloseEnvironment {

@@ -18,7 +18,7 @@ std::optional<RestingMessage> read_message(IndexTransaction& transaction, const 
   for (bool more = cursor.seek(recipient_key(id, 0)); more; more = cursor.next()) {
     const auto index = parse_recipient_key(cursor.key(), id);
     if (!index) break;
-    auto rest = parse_recipient_value(cursor.value());
+    auto rest = parse_recipient_value(id, *index, cursor.value());
     if (!rest) transaction.found_damage();
     if (rest) parsed->message.differing.push_back({*index, std::move(*rest)});
   }
@@ -89,7 +89,8 @@ void IndexBatch::apply(const PutMessage& change) {
   if (const auto before = read_message(transaction_, tables_, message.id)) clear(*before);
   transaction_.put(tables_.message, message_key(message.id), message_value(message));
   for (const DifferingRecipient& recipient : message.differing)
-    transaction_.put(tables_.recipient, recipient_key(message.id, recipient.index), recipient_value(recipient.rest));
+    transaction_.put(tables_.recipient, recipient_key(message.id, recipient.index),
+                     recipient_value(message.id, recipient));
   for (const ReadyKey& key : ready_keys(message)) add_ready(key);
   count(message.place, 1);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "queue/crc32c.h"
 #include "queue/little_endian.h"
 
 namespace hikyaku::queue {
@@ -220,6 +221,20 @@ std::vector<ReadyKey> ready_keys(const RestingMessage& message) {
 
 // ---- values ------------------------------------------------------------------------------------------------------
 
+namespace {
+
+uint32_t checksum(std::string_view key, std::string_view value) { return extend_crc32c(crc32c(key), value); }
+
+// The value without its checksum; nothing when that is not right.
+std::optional<std::string_view> checked(std::string_view key, std::string_view value) {
+  if (value.size() < sizeof(uint32_t)) return std::nullopt;
+  const std::string_view own = value.substr(0, value.size() - sizeof(uint32_t));
+  if (load<uint32_t>(value.data() + own.size()) != checksum(key, own)) return std::nullopt;
+  return own;
+}
+
+}  // namespace
+
 std::string message_value(const RestingMessage& message) {
   std::string value;
   value.reserve(192);
@@ -232,10 +247,14 @@ std::string message_value(const RestingMessage& message) {
   append_rest(value, message.common);
   append_text(value, message.sender, kMostIndexedText);
   append_text(value, message.hold_reason, kMostIndexedText);
+  append_number(value, checksum(message_key(message.id), value));
   return value;
 }
 
-std::optional<ParsedMessage> parse_message_value(QueueId id, std::string_view value) {
+std::optional<ParsedMessage> parse_message_value(QueueId id, std::string_view bytes) {
+  const auto own = checked(message_key(id), bytes);
+  if (!own) return std::nullopt;
+  std::string_view value = *own;
   ParsedMessage parsed;
   RestingMessage& message = parsed.message;
   message.id = id;
@@ -250,13 +269,17 @@ std::optional<ParsedMessage> parse_message_value(QueueId id, std::string_view va
   return parsed;
 }
 
-std::string recipient_value(const RecipientRest& rest) {
+std::string recipient_value(QueueId id, const DifferingRecipient& recipient) {
   std::string value;
-  append_rest(value, rest);
+  append_rest(value, recipient.rest);
+  append_number(value, checksum(recipient_key(id, recipient.index), value));
   return value;
 }
 
-std::optional<RecipientRest> parse_recipient_value(std::string_view value) {
+std::optional<RecipientRest> parse_recipient_value(QueueId id, uint32_t recipient, std::string_view bytes) {
+  const auto own = checked(recipient_key(id, recipient), bytes);
+  if (!own) return std::nullopt;
+  std::string_view value = *own;
   RecipientRest rest;
   if (!take_rest(value, rest) || !value.empty()) return std::nullopt;
   return rest;

@@ -1,4 +1,4 @@
-// What rests in the queue, and the keys and values by which the index holds it: version 1.
+// What rests in the queue, and the keys and values by which the index holds it: version 2.
 //
 //   table      key                                        value
 //   msg        id u64                                     place, times, state of all recipients alike
@@ -9,6 +9,9 @@
 //   taken      id u64                                     –
 //   segment    segment u32                                messages, bytes
 //   meta       "version", "position"                      u32; checkpoint and journal
+//
+// A value of `msg` and `rcpt` ends with the CRC-32C of its key and all before it: LMDB has no checksums, and a changed
+// bit there would call a recipient done that is not.
 //
 // Numbers in keys are big-endian, so that keys sort as numbers do; those in values are little-endian. Times in keys are
 // seconds since 1970.
@@ -27,7 +30,7 @@
 
 namespace hikyaku::queue {
 
-inline constexpr uint32_t kIndexVersion = 1;
+inline constexpr uint32_t kIndexVersion = 2;
 
 // Longer texts are cut in the index; the log has them whole, and a journal has the reply.
 inline constexpr size_t kMostIndexedText = 255;   // bytes: a domain, a mailbox
@@ -185,8 +188,8 @@ struct ParsedMessage {
 };
 // Nothing for a value that message_value never gives; so below.
 std::optional<ParsedMessage> parse_message_value(QueueId id, std::string_view value);
-std::string recipient_value(const RecipientRest& rest);
-std::optional<RecipientRest> parse_recipient_value(std::string_view value);
+std::string recipient_value(QueueId id, const DifferingRecipient& recipient);
+std::optional<RecipientRest> parse_recipient_value(QueueId id, uint32_t recipient, std::string_view value);
 std::string domain_value(const DomainRow& row);
 std::optional<DomainRow> parse_domain_value(std::string_view value);
 std::string segment_value(const SegmentRow& row);

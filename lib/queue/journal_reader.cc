@@ -41,6 +41,7 @@ util::Result<JournalReplay> replay_journal(Disk& disk, const std::string& folder
     if (record && (follows_all || !std::holds_alternative<Checkpoint>(*record))) apply(*record);
   });
   if (unknown) return std::unexpected(*unknown);
+  replay.closed = scan.marked;
   tell_holes(path, scan, replay);
   return replay;
 }

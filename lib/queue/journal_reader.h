@@ -14,6 +14,7 @@ namespace hikyaku::queue {
 
 struct JournalReplay {
   uint32_t number = 0;  // of the file that was heard; 0: there was none
+  bool closed = false;  // its writer ended in good order
   // What was durable and is not whole. The file is worth keeping: JournalWriter::set_aside().
   std::vector<Damage> damage;
   // What is not whole and was perhaps never durable: a power loss leaves it, and so may a changed bit.

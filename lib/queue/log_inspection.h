@@ -32,7 +32,7 @@ struct SegmentReport {
 // ends the inspection. Damage is passed over. Where the disk refuses to read, the rest of that segment counts as
 // damaged.
 //
-// A segment whose header is damaged is read with the nonce that `nonces` has for it (JournalFacts::nonces), else with
+// A segment whose header is damaged is read with the nonce that `nonces` has for it (QueueFacts::nonces), else with
 // that of the record at its beginning, if that one is whole and younger than all mail of the segments before: a record
 // elsewhere could be a stranger's text, and an older one was delivered long ago.
 // Errors: the folder cannot be listed, or `visit` failed.

@@ -142,7 +142,7 @@ class ClockJumps(unittest.TestCase):
                 hikyaku.set_to_1970()
                 if restart:
                     hikyaku.start()
-                wait_until(lambda: hop.messages_for("bob@dest.test"), 5, "delivered by the retry")
+                wait_until(lambda: hop.messages_for("bob@dest.test"), 10, "delivered by the retry")
 
     def test_a_restart_with_the_clock_set_back_goes_on(self):
         with NextHop({"rcpt": LATER}) as hop, ClockedInstance(hop, SLOWLY) as hikyaku:

@@ -214,8 +214,8 @@ class LongListing(Waiting):
         self.assertEqual(self.act("delete", "ALL")["count"], 1000)
 
 
-class AtRest(Waiting):
-    """verify and salvage, on the files of a stopped instance."""
+class Stopped(Waiting):
+    """What a stopped instance's files are looked at with."""
 
     def setUp(self):
         super().setUp()
@@ -256,6 +256,10 @@ class AtRest(Waiting):
         wait_until(lambda: [e["attempts"] for e in self.hikyaku.queue_list()] == [1, 1, 1])
         self.hikyaku.stop()
         return ids
+
+
+class AtRest(Stopped):
+    """verify and salvage, on the files of a stopped instance."""
 
     def test_they_work_only_on_a_stopped_queue(self):
         for command in (["verify"], ["salvage", self.target]):

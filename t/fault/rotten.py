@@ -14,10 +14,10 @@ SEGMENT_HEADER, RECORD_HEADER, SENDER_FIELD = 4096, 56, 5
 class Stopped:
     """An instance, stopped in good order, with `count` messages waiting."""
 
-    def __init__(self, seed, count=60):
+    def __init__(self, seed, count=60, settings={"retry_a": "2s"}):
         self.book = Book()
         self.hop = Hop(self.book, random.Random(seed))
-        self.instance = Instance(self.hop, {**QUICKLY, "retry_a": "2s"})
+        self.instance = Instance(self.hop, {**QUICKLY, **settings})
         self.tail = LogTail(self.instance.log_file)
         self.count, self.seed = count, seed
 
@@ -56,10 +56,12 @@ class Stopped:
     def journal(self):
         return max(path for path in (self.instance.queue / "journal").iterdir() if path.name.isdigit())
 
-    def go_on(self, expected_missing, seconds=20):
+    def go_on(self, expected_missing, seconds=20, flush=False):
         """Starts, and waits until all but the given number of messages have arrived."""
         self.hop.answers["rcpt"] = self.usual
         started = self.instance.run("start")
+        if flush:
+            self.instance.run("flush")
         deadline = time.monotonic() + seconds
         while len(self.book.missing()) > expected_missing and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -203,5 +205,48 @@ def flips_behind_what_was_delivered(checks, options):
             checks.check(len(said) == 1, f"{what}: named by file and offset", queue.said[-5:])
 
 
+def flips_in_the_index(checks, options):
+    """A bit anywhere in the index, or in a message there, of which alone the journal knows nothing more: it is told, or it hurts nothing;
+    and whatever it is, every message comes out."""
+    chance = random.Random(options.seed)
+    aside = told = 0
+    for n in range(max(options.flips // 2, 4)):
+        with Stopped(f"{options.seed}/{n}", 30, {"retry_a": "1000s", "retry_b": "1"}) as queue:
+            file = queue.instance.queue / "index" / "data.mdb"
+            for _ in range(2):  # all comes to rest; then a new journal file, which does not name it
+                queue.instance.start()
+                deadline = time.monotonic() + 10
+                while time.monotonic() < deadline and any(
+                        b"s.t%dx@" % k not in file.read_bytes() for k in range(queue.count)):
+                    time.sleep(0.1)
+                queue.instance.stop()
+            queue.tail.lines()
+            data = file.read_bytes()
+            bit, offsets = chance.randrange(8), [chance.randrange(len(data))]
+            if n % 2 == 1:  # in a message's state, where it does harm, and in what pages that are free have of it
+                sender, before = b"s.t%dx@" % chance.randrange(queue.count), chance.randrange(80)
+                offsets = [found.start() - before for found in re.finditer(re.escape(sender), data)]
+            for offset in offsets:
+                flip(file, offset, bit)
+            what = f"bit {bit} of byte {offsets[-1]} of the index flipped"
+            found = queue.instance.run("queue", "verify")
+            target = queue.instance.folder / "salvaged"
+            queue.instance.run("queue", "salvage", target)
+            out = [path.read_text() for path in target.glob("*.envelope.json")]
+            missing = [k for k in range(queue.count) if not any(f"s.t{k}x@" in envelope for envelope in out)]
+            checks.check(not missing, f"{what}: all messages come out", missing)
+            told += found.code != 0
+            queue.go_on(0, 8, flush=True)
+            is_aside = any("set aside as index/" in line for line in queue.said)
+            aside += is_aside
+            checks.check(not queue.book.missing(), f"{what}: all mail is delivered", queue.said[-5:])
+            checks.check(not is_aside or found.code != 0, f"{what}: what is set aside, verify tells", found)
+            checks.check(is_aside or n % 2 == 0, f"{what}: an index with a message's state that was changed is set aside")
+            checks.check(not queue.book.damaged, f"{what}: nothing changed is delivered")
+            twice = sum(len(arrivals) - 1 for arrivals in queue.book.arrivals.values())
+            checks.check(twice == 0, f"{what}: nothing is delivered twice", twice)
+    print(f"  verify told of {told}, and qmgr set {aside} aside")
+
+
 SCENARIOS = [flips_in_known_places, flips_anywhere, flip_in_a_segment_header, flips_in_the_journal,
-             flips_behind_what_was_delivered]
+             flips_behind_what_was_delivered, flips_in_the_index]

@@ -97,7 +97,7 @@ struct Course {
     load_due();
   }
   void load_due() {
-    while (deliveries->load_due(now))
+    while (deliveries->load_due(now).value_or(false))
       while (queue.ledger().is_loading()) queue.wait_for_index();
   }
   std::string logged() {

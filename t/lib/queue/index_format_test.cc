@@ -51,7 +51,9 @@ TEST_CASE("a message's value gives all of the message but its differing recipien
   RestingMessage expected = message;
   expected.differing.clear();
   CHECK((parsed->message == expected));
-  check_cut(recipient_value(message.common), message.common, parse_recipient_value);
+  const DifferingRecipient recipient{7, message.common};
+  check_cut(recipient_value(message.id, recipient), message.common,
+            [&](std::string_view bytes) { return parse_recipient_value(message.id, 7, bytes); });
   for (size_t length = 0; length < value.size(); ++length)
     CHECK_FALSE(parse_message_value(message.id, value.substr(0, length)).has_value());
   CHECK_FALSE(parse_message_value(message.id, value + "x").has_value());
@@ -76,11 +78,24 @@ TEST_CASE("the other values are read as they were written, and not when they are
   check_cut(position_value(position), position, parse_position_value);
 }
 
-TEST_CASE("a step that no program writes is no value") {
-  std::string value = recipient_value({});
-  for (const char step : {'\0', '\4', '\xff'}) {
-    value[0] = step;
-    CHECK_FALSE(parse_recipient_value(value).has_value());
+TEST_CASE("a changed bit makes a message's or a recipient's state no value, and so does another key") {
+  const RestingMessage message = two_domains();
+  REQUIRE_FALSE(message.differing.empty());
+  const DifferingRecipient& recipient = message.differing[0];
+  std::string whole = message_value(message), differing = recipient_value(message.id, recipient);
+  CHECK((parse_recipient_value(message.id, recipient.index, differing) == recipient.rest));
+  CHECK_FALSE(parse_message_value(QueueId{message.id.value ^ 1}, whole).has_value());
+  CHECK_FALSE(parse_recipient_value(message.id, recipient.index ^ 1, differing).has_value());
+  CHECK_FALSE(parse_recipient_value(QueueId{message.id.value ^ 1}, recipient.index, differing).has_value());
+  for (size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    whole[bit / 8] = static_cast<char>(whole[bit / 8] ^ (1 << bit % 8));
+    CHECK_FALSE(parse_message_value(message.id, whole).has_value());
+    whole[bit / 8] = static_cast<char>(whole[bit / 8] ^ (1 << bit % 8));
+  }
+  for (size_t bit = 0; bit < 8 * differing.size(); ++bit) {
+    differing[bit / 8] = static_cast<char>(differing[bit / 8] ^ (1 << bit % 8));
+    CHECK_FALSE(parse_recipient_value(message.id, recipient.index, differing).has_value());
+    differing[bit / 8] = static_cast<char>(differing[bit / 8] ^ (1 << bit % 8));
   }
 }
 

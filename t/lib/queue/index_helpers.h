@@ -72,43 +72,23 @@ inline std::vector<RestingMessage> list_all(Index& index, size_t slice = 1000) {
   return all;
 }
 
-// Holds the index against what its messages say: every table must tell the same.
+// All tables must tell the same, and what is due must be given.
 inline void check_whole(Index& index) {
+  CHECK(index.disagreements() == std::vector<std::string>());
   std::vector<QueueId> taken_list;
   REQUIRE(index.list_taken({}, SIZE_MAX, taken_list));
   const std::set<QueueId> taken(taken_list.begin(), taken_list.end());
-  std::map<std::string, DomainRow> domains;
-  std::map<uint32_t, SegmentRow> segments;
   std::set<uint64_t> due;
   const auto messages = list_all(index);
-  for (const RestingMessage& message : messages) {
-    SegmentRow& segment = segments[message.place.segment];
-    ++segment.messages;
-    segment.bytes += message.place.envelope_length + message.place.content_length;
-    if (taken.contains(message.id)) continue;
-    for (const ReadyKey& key : ready_keys(message)) {
-      DomainRow& row = domains[key.domain];
-      ++row.messages;
-      row.first_due = std::min(row.first_due, key.due);
-      due.insert(message.id.value);
-    }
-  }
+  for (const RestingMessage& message : messages)
+    if (!taken.contains(message.id) && !ready_keys(message).empty()) due.insert(message.id.value);
   std::vector<Index::Domain> found;
   REQUIRE(index.list_domains("", SIZE_MAX, found));
-  REQUIRE(found.size() == domains.size());
   uint32_t first_wake = UINT32_MAX;
-  for (const Index::Domain& domain : found) {
-    CHECK(domain.row.messages == domains[domain.name].messages);
-    CHECK(domain.row.first_due == domains[domain.name].first_due);
-    first_wake = std::min(first_wake, domain.row.wake());
-  }
+  for (const Index::Domain& domain : found) first_wake = std::min(first_wake, domain.row.wake());
   const auto wake = index.next_wake();
   REQUIRE(wake);
   CHECK((wake.value() == (found.empty() ? std::nullopt : std::optional<int64_t>(first_wake))));
-  const auto counted = index.segments();
-  REQUIRE(counted);
-  REQUIRE(counted->size() == segments.size());
-  for (const Index::Segment& segment : *counted) CHECK((segment.row == segments[segment.number]));
   const auto given = due_ids(index, UINT32_MAX, SIZE_MAX / 2);
   CHECK((std::set<uint64_t>(given.begin(), given.end()) == due));
   CHECK(given.size() == due.size());

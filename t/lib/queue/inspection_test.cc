@@ -2,10 +2,10 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
-#include "queue/journal_facts.h"
 #include "queue/journal_inspection.h"
 #include "queue/journal_writer.h"
 #include "queue/log_inspection.h"
+#include "queue/queue_facts.h"
 #include "t/lib/queue/log_helpers.h"
 
 namespace hikyaku::queue {
@@ -243,7 +243,7 @@ TEST_CASE("a journal's torn end is no damage, a damaged header is a problem, and
 }
 
 TEST_CASE("what waits is what the journal does not call done") {
-  JournalFacts facts;
+  QueueFacts facts;
   const Place early{1, 7, 5000, 10, 10, 0}, late{3, 8, 5000, 10, 10, 0};
   facts.hear(Checkpoint{{3, 0}});
   facts.hear(Moved{QueueId{1}, early});
@@ -252,23 +252,23 @@ TEST_CASE("what waits is what the journal does not call done") {
   facts.hear(Completed{QueueId{4}});
   facts.hear(Held{QueueId{1}, true, ""});
   CHECK(facts.is_alive(QueueId{1}, early));
-  CHECK_FALSE(facts.is_alive(QueueId{1}, late));  // a copy of it
+  CHECK(facts.is_alive(QueueId{1}, late));  // a copy of it
   CHECK_FALSE(facts.is_alive(QueueId{2}, early));
   CHECK_FALSE(facts.is_alive(QueueId{3}, early));  // before the checkpoint and not told: long done
   CHECK(facts.is_alive(QueueId{3}, late));
   CHECK_FALSE(facts.is_alive(QueueId{4}, late));
-  CHECK(facts.is_held(QueueId{1}));
-  CHECK_FALSE(facts.is_held(QueueId{3}));
+  CHECK(facts.hold(QueueId{1}) == HoldFact{true, ""});
+  CHECK(facts.hold(QueueId{3}) == HoldFact{});
   CHECK(facts.nonces() == std::map<uint32_t, uint64_t>{{1, 7}});
   CHECK(facts.waiting() == std::map<QueueId, Place>{{QueueId{1}, early}});
-  // With a journal that lost records, rather twice than not at all.
+  // When something was lost, rather twice than not at all.
   facts.distrust();
   CHECK(facts.is_alive(QueueId{3}, early));
   CHECK_FALSE(facts.is_alive(QueueId{2}, early));
 }
 
 TEST_CASE("recipients are done, failed or waiting as the journal says, in its order") {
-  JournalFacts facts;
+  QueueFacts facts;
   const QueueId id{1};
   facts.hear(Deferred{id, {}, 1, 100, "4.0.0", "busy"});
   facts.hear(RecipientDone{id, 0, Outcome::kDelivered, "", "", ""});
@@ -284,6 +284,42 @@ TEST_CASE("recipients are done, failed or waiting as the journal says, in its or
   CHECK((!found[3].done && !found[3].failed && found[3].attempts == 2 && found[3].reply == "full"));
   CHECK((!found[4].done && found[4].attempts == 1 && found[4].reply == "busy"));
   CHECK_FALSE(facts.recipients(QueueId{9}, 1)[0].done);
+}
+
+TEST_CASE("the journal is heard over the index, which alone may tell of what rests") {
+  QueueFacts facts;
+  const Place early{1, 7, 5000, 10, 10, 0}, moved{2, 9, 5000, 10, 10, 0};
+  RestingMessage message;
+  message.place = early;
+  message.recipients = 4;
+  message.held = true;
+  message.hold_reason = "loops";
+  message.common = {.attempts = 3, .enhanced_code = "4.2.0", .reply = "busy"};
+  message.differing = {{1, {.step = RestStep::kDone}}, {2, {.step = RestStep::kReportDue, .reply = "unknown"}}};
+  for (const uint64_t id : {1, 2, 3}) {
+    message.id = QueueId{id};
+    facts.hear(message);
+  }
+  facts.hear(Checkpoint{{9, 0}});
+  facts.hear(Completed{QueueId{2}});
+  facts.hear(Moved{QueueId{3}, moved});
+  facts.hear(Held{QueueId{3}, false, ""});
+  facts.hear(Deferred{QueueId{3}, {}, 4, 100, "4.3.0", "later"});
+  facts.hear(RecipientDone{QueueId{3}, 3, Outcome::kDelivered, "", "", ""});
+  CHECK(facts.is_alive(QueueId{1}, early));
+  CHECK_FALSE(facts.is_alive(QueueId{2}, early));  // its removal was not committed
+  CHECK(facts.waiting() == std::map<QueueId, Place>{{QueueId{1}, early}, {QueueId{3}, moved}});
+  CHECK(facts.nonces() == std::map<uint32_t, uint64_t>{{1, 7}, {2, 9}});
+  CHECK(facts.hold(QueueId{1}) == HoldFact{true, "loops"});
+  CHECK(facts.hold(QueueId{3}) == HoldFact{});
+  const auto told = [&](uint64_t id) {
+    std::string text;
+    for (const RecipientFact& fact : facts.recipients(QueueId{id}, 4))
+      text += fact.done ? "done " : (fact.failed ? "failed " : std::to_string(fact.attempts) + " ") + fact.reply + " ";
+    return text;
+  };
+  CHECK(told(1) == "3 busy done failed unknown 3 busy ");
+  CHECK(told(3) == "4 later done 4 later done ");
 }
 
 }  // namespace hikyaku::queue

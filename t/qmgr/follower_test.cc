@@ -40,10 +40,12 @@ struct Fixture {
                                .gone = [](ipc::Peer&, const std::string&) {}});
   }
   bool told(ipc::Peer& peer, ipc::Frame& frame) {
-    return ipc::dispatch<ipc::Follow, ipc::FreeSegment>(frame, [&]<class M>(const M& message) {
+    return ipc::dispatch<ipc::Follow, ipc::FreeSegment, ipc::MoveRecords>(frame, [&]<class M>(const M& message) {
       if constexpr (std::same_as<M, ipc::Follow>) {
         const auto end = queue.writer().durable_end();
         peer.channel->send(ipc::Appended{end.segment, end.offset, end.segment, end.offset, {}});
+      } else if constexpr (std::same_as<M, ipc::MoveRecords>) {
+        peer.channel->send(ipc::RecordsMoved{message.batch, true, {queue::QueueId{message.batch}}});
       } else {
         freed.push_back(message.segment);
       }
@@ -136,4 +138,20 @@ TEST_CASE("a segment to be freed is told to a cleanup that comes back, as long a
   f.start_cleanup();
   f.run_until([&] { return f.freed.size() == 2; });
   CHECK(f.freed == std::vector<uint32_t>{existing, existing});
+}
+
+TEST_CASE("records to copy are asked for while cleanup is there, and its death is an answer too") {
+  Fixture f;
+  f.start_follower();
+  std::vector<uint64_t> answers;
+  f.follower->when_moved([&](const ipc::RecordsMoved* answer) { answers.push_back(answer ? answer->batch : 0); });
+  CHECK_FALSE(f.follower->move_records({1, {}}));
+  f.start_cleanup();
+  f.run_until([&] { return f.caught_up > 0; });
+  CHECK(f.follower->move_records({7, {}}));
+  f.run_until([&] { return !answers.empty(); });
+  CHECK(answers == std::vector<uint64_t>{7});
+  f.cleanup.reset();
+  f.run_until([&] { return answers.size() == 2; });
+  CHECK(answers.back() == 0);
 }

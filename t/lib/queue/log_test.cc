@@ -178,6 +178,42 @@ TEST_CASE("a place in a recycled segment is refused before the first byte of con
   CHECK(check_record(fd->get(), QueueId{1}, wrong).error().permanent);
 }
 
+TEST_CASE("a record is read for a copy only when all of it is whole, and the copy is told by its flag") {
+  TemporaryFolder folder;
+  FaultyDisk disk;
+  LogWriter writer = open_log(disk, folder.path());
+  const std::vector<Message> messages{message(1, 500), message(2, 300)};
+  const auto places = append_all(writer, messages);
+  REQUIRE(writer.flush());
+  const auto open = [&] { return std::move(*disk.open(folder.path() + "/0000000001", Access::kRead)); };
+  const auto record = read_record(open().get(), QueueId{1}, places[0]);
+  REQUIRE(record);
+  CHECK(record->content == messages[0].content);
+  CHECK(record->envelope == messages[0].envelope);
+  CHECK(read_record(open().get(), QueueId{2}, places[0]).error().permanent);
+
+  const std::string_view content = record->content;
+  const Place copied = writer.append(QueueId{1}, places[0].flags | kMoved, record->envelope, std::span(&content, 1));
+  REQUIRE(writer.flush());
+  CHECK(copied.is_later_than(places[0]));
+  CHECK_FALSE(places[0].is_later_than(copied));
+  CHECK_FALSE(copied.is_later_than(copied));
+  LogReader reader(disk, folder.path());
+  std::vector<LogEntry> entries;
+  std::vector<Damage> damage;
+  REQUIRE(reader.read_entries({}, writer.durable_end(), 10, entries, damage));
+  REQUIRE(entries.size() == 3);
+  CHECK((entries[0].place.flags & kMoved) == 0);
+  CHECK(entries[2].id == QueueId{1});
+  CHECK(entries[2].place == copied);
+  CHECK(read_record(open().get(), QueueId{1}, copied)->content == messages[0].content);
+
+  // In the last byte of the content.
+  flip_bit(folder.path() + "/0000000001", places[0].offset + record_size(places[0]) - 1);
+  CHECK(read_record(open().get(), QueueId{1}, places[0]).error().permanent);
+  CHECK(read_head(open().get(), QueueId{1}, places[0]));
+}
+
 TEST_CASE("the current segment is not freed, and freeing twice does no harm") {
   TemporaryFolder folder;
   FaultyDisk disk;

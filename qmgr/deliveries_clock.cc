@@ -30,10 +30,13 @@ void Deliveries::clock_jumped(std::chrono::microseconds jump, Time now) {
   ++jumps_;
   late_from_ = queue::QueueId{0};
   if (jump.count() > 0) return;  // what is due by the new clock is due
-  const auto waiting = std::exchange(wakes_, {});
-  for (const auto& [time, id] : waiting) {
-    Message& message = *ledger_.find(queue::QueueId{id});
-    message.wake = Message::kNoWake;
+  // All that is in memory, also what is on its way to the index. settle() may end a message: the ids are taken first.
+  std::vector<queue::QueueId> ids;
+  for (const auto& [id, message] : ledger_.messages())
+    if (message.count(Step::kWaiting) > 0) ids.push_back(message.id);
+  for (const queue::QueueId id : ids) {
+    Message& message = *ledger_.find(id);
+    forget_wake(message);
     for (RecipientState& state : message.recipients)
       if (state.step == Step::kWaiting)
         state.next_attempt = second_of(due_after_jump(time_of(state.next_attempt), jump));

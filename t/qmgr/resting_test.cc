@@ -173,6 +173,27 @@ TEST_CASE("without its index the queue is read from the log: mail may go twice, 
   CHECK(f.queue.take_damage().empty());
 }
 
+TEST_CASE("when the clock is set back, what waits waits no longer: in memory, on its way to the index, or at rest") {
+  Course f;
+  const queue::QueueId rests = defer_one(f);
+  f.queue.settle_index();
+  const queue::QueueId leaves = defer_one(f);
+  REQUIRE(f.queue.ledger().sync());
+  f.queue.ledger().hand_over();  // and the index has not said that it has it
+  const seconds jump{-1'000'000'000};
+  f.now += jump;
+  f.deliveries->clock_jumped(jump, f.now);
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE(f.deliveries->look_for_late(f.now));
+    f.queue.settle_index();
+  }
+  f.pass(seconds(101));
+  std::vector<queue::QueueId> tried;
+  while (const auto outgoing = f.deliveries->next_delivery()) tried.push_back(outgoing->message->id);
+  std::sort(tried.begin(), tried.end());
+  CHECK(tried == std::vector{rests, leaves});
+}
+
 TEST_CASE("a segment stays while a message in it rests, and goes when it is gone") {
   Course f;
   const queue::QueueId id = defer_one(f);

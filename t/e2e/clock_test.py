@@ -20,8 +20,15 @@ LATER = "450 4.2.0 Mailbox is busy"
 DAY, YEAR = 86400, 365 * 86400
 SLOWLY = {"retry_method": "linear", "retry_a": "600s", "retry_period": "3600s"}
 DAEMONS = ["smtpd", "cleanup", "qmgr", "smtp-client", "bounce"]
+# The clock is named from the queue directory, in which the daemons work: their user may not be able to come to it from the
+# root, as in a chroot that belongs to root alone.
+#
+# libfaketime keeps files in /dev/shm that are named by the process. One that is killed leaves them, and they are in the way
+# of a later process with this number: they are removed before, because a former run's may be another user's, and after.
 SCRIPT = """#!/bin/sh
-export LD_PRELOAD="{libraries}" FAKETIME_TIMESTAMP_FILE="{clock}" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+rm -f /dev/shm/faketime_shm_$$ /dev/shm/sem.faketime_sem_$$
+echo $$ >> "{pids}"
+export LD_PRELOAD="{libraries}" FAKETIME_TIMESTAMP_FILE="../{clock}" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
 exec "{program}" "$@"
 """
 
@@ -45,6 +52,7 @@ class ClockedInstance(Instance):
     def __init__(self, hop, settings):
         super().__init__(hop, settings, started=False)
         self.clock = self.folder / "clock"
+        self.numbers = self.folder / "pids"
         self.set_clock(0)
         self.sbin = self.folder / "sbin"
         self.sbin.mkdir()
@@ -52,9 +60,17 @@ class ClockedInstance(Instance):
             shutil.copy(harness.SBIN / name, self.sbin / name)
         for name in DAEMONS:
             script = self.sbin / name
-            script.write_text(SCRIPT.format(libraries=libraries(), clock=self.clock, program=harness.SBIN / name))
+            script.write_text(SCRIPT.format(libraries=libraries(), clock=self.clock.name, pids=self.numbers,
+                                           program=harness.SBIN / name))
             script.chmod(0o755)
         self.starts_on_enter = True
+
+    def cleanup(self):
+        pids = self.numbers.read_text().split() if self.numbers.exists() else []
+        super().cleanup()
+        for pid in pids:
+            for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+                Path("/dev/shm", name).unlink(missing_ok=True)
 
     def run(self, *arguments, **options):
         usual, harness.SBIN = harness.SBIN, self.sbin

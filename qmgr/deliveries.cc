@@ -19,8 +19,6 @@ constexpr int64_t kShortWait = 2;         // seconds
 constexpr size_t kMostInMemory = 100000;  // messages: no more are loaded
 constexpr size_t kLoadedAtOnce = 1000;
 
-int64_t seconds_of(Time time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
-
 }  // namespace
 
 Deliveries::Deliveries(Ledger& ledger, log::Logger& logger, Config config)
@@ -111,7 +109,6 @@ void Deliveries::make_ready(Message& message, const std::vector<uint32_t>& recip
   for (auto& [destination, task] : tasks) scheduler_.add(*destination, std::move(task));
 }
 
-// A time is exact in memory and rounded up to a second where it is kept and shown.
 void Deliveries::wait_until(Message& message, int64_t due) {
   if (due >= message.wake) return;
   forget_wake(message);
@@ -137,7 +134,7 @@ void Deliveries::wake(Time now) {
 
 util::Result<bool> Deliveries::load_due(Time now) {
   if (ledger_.messages().size() >= kMostInMemory) return false;
-  const int64_t second = std::chrono::ceil<std::chrono::seconds>(now).time_since_epoch().count();
+  const int64_t second = kept_second(now);
   const auto due = ledger_.load_due(second, kLoadedAtOnce, [this](const std::string& domain) { return room(domain); });
   if (!due) return std::unexpected(due.error());
   for (const queue::QueueId id : due->ids)
@@ -157,7 +154,7 @@ queue::DueRoom Deliveries::room(const std::string& domain) const {
 }
 
 void Deliveries::make_due_ready(Message& message, Time now) {
-  const int64_t second = std::chrono::ceil<std::chrono::seconds>(now).time_since_epoch().count();
+  const int64_t second = kept_second(now);
   std::vector<uint32_t> due;
   bool tried = false;
   for (uint32_t index = 0; index < message.recipients.size(); ++index) {
@@ -277,7 +274,7 @@ void Deliveries::take_result(Message& message, const ipc::RecipientResult& resul
   if (state.step == Step::kDone || state.step == Step::kReportDue || state.step == Step::kReporting) return;
   ++state.attempts;
   if (result.outcome == ipc::Outcome::kSent) return ledger_.delivered(message, result.index);
-  state.last_attempt = seconds_of(now);
+  state.last_attempt = second_of(now);
   state.status = result.status;
   state.reply = result.text.substr(0, kLongestReply);
   state.remote_mta = result.remote_mta.substr(0, kLongestReply);
@@ -294,7 +291,7 @@ void Deliveries::plan_retry(Message& message, uint32_t index, Time now, bool att
                          .attempted_since_jump = attempted_since_jump};
   const auto next = next_attempt(config_.retry, facts);
   if (!next) return give_up(message, index, now);
-  const int64_t second = std::chrono::ceil<std::chrono::seconds>(*next).time_since_epoch().count();
+  const int64_t second = kept_second(*next);
   ledger_.deferred(message, index, state.attempts, second);
   wait_until(message, next->time_since_epoch().count());
 }
@@ -343,7 +340,7 @@ void Deliveries::settle(Message& message, Time now) {
     else
       reports_.push_back(message.id);
   }
-  const int64_t second = seconds_of(now);
+  const int64_t second = second_of(now);
   const bool long_wait = next > second + kShortWait && message.deaths == 0;  // that mark is in memory only
   if (!moving && !report && (message.held || long_wait)) {
     forget_wake(message);
@@ -392,51 +389,6 @@ void Deliveries::take_back(const Job& job, Time now) {
   if (job.destination != nullptr) return scheduler_.put_back(*job.destination, Task{job.id, std::move(mine), job.lane});
   make_ready(*message, mine, job.lane, now);
   settle(*message, now);  // without the relay host that it was for, a recipient may have no next hop any more
-}
-
-// ---- the operator --------------------------------------------------------------------------------------------------
-
-bool Deliveries::is_on_the_wire(const Message& message) const { return message.count(Step::kInHand) > 0; }
-
-// They are due, but memory is not to hold all that an operator asks for at once.
-void Deliveries::let_wait(Message& message, const std::vector<uint32_t>& recipients, Time now) {
-  for (const uint32_t index : recipients)
-    ledger_.deferred(message, index, message.recipients[index].attempts, seconds_of(now));
-  forget_wake(message);
-  ledger_.rest(message);
-}
-
-void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
-  std::vector<uint32_t> waiting;
-  const bool in_lane_too =  // the task finds nothing left to do
-      message.held || verb == ipc::Verb::kExpire || !message.is_in_lane();
-  for (uint32_t index = 0; index < message.recipients.size(); ++index)
-    if (message.recipients[index].step == Step::kWaiting ||
-        (in_lane_too && message.recipients[index].step == Step::kReady))
-      waiting.push_back(index);
-  switch (verb) {
-    case ipc::Verb::kRetry:
-      if (message.held || waiting.empty()) return settle(message, now);
-      if (is_crowded(message, Lane::kRetry) && waiting.size() == message.recipients.size())
-        return let_wait(message, waiting, now);
-      make_ready(message, waiting, Lane::kRetry, now);
-      return settle(message, now);
-    case ipc::Verb::kDelete:
-      return remove(message);
-    case ipc::Verb::kHold:
-      ledger_.hold(message, true);
-      return settle(message, now);
-    case ipc::Verb::kRelease:
-      if (!message.held) return settle(message, now);
-      ledger_.hold(message, false);
-      message.deaths = 0;
-      return admit(message, now);
-    case ipc::Verb::kExpire:
-      if (!message.hold_reason.empty()) ledger_.hold(message, false);  // its report must not wait for a release
-      message.deaths = 0;
-      for (const uint32_t index : waiting) give_up(message, index, now);
-      return settle(message, now);
-  }
 }
 
 }  // namespace hikyaku::qmgr

@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kLooksAtOnce = 1000;  // a millisecond's work
 
-int64_t second_of(Time time) { return std::chrono::ceil<std::chrono::seconds>(time).time_since_epoch().count(); }
 Time time_of(int64_t second) { return Time(std::chrono::seconds(second)); }
 
 }  // namespace
@@ -19,7 +18,7 @@ bool Deliveries::bound_waits(Message& message, Time now) const {
   bool changed = false;
   for (RecipientState& state : message.recipients) {
     if (state.step != Step::kWaiting) continue;
-    const int64_t bounded = second_of(bounded_due(config_.retry, time_of(state.next_attempt), state.attempts, now));
+    const int64_t bounded = kept_second(bounded_due(config_.retry, time_of(state.next_attempt), state.attempts, now));
     changed = changed || bounded != state.next_attempt;
     state.next_attempt = bounded;
   }
@@ -39,7 +38,7 @@ void Deliveries::clock_jumped(std::chrono::microseconds jump, Time now) {
     forget_wake(message);
     for (RecipientState& state : message.recipients)
       if (state.step == Step::kWaiting)
-        state.next_attempt = second_of(due_after_jump(time_of(state.next_attempt), jump));
+        state.next_attempt = kept_second(due_after_jump(time_of(state.next_attempt), jump));
     ledger_.stay(message);
     settle(message, now);
   }

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "qmgr/rest.h"
-#include "queue/record_reader.h"
 
 namespace hikyaku::qmgr {
 

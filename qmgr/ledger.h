@@ -118,6 +118,9 @@ class Ledger {
   void followed(queue::LogPosition position);
   // After sync(): segments, each told once, that nothing alive stands in and no restart would read.
   std::vector<uint32_t> freeable_segments();
+  // After sync(): messages, each told once, that are gone and whose body has a file of its own.
+  std::vector<queue::QueueId> freeable_bodies() { return std::exchange(freeable_bodies_, {}); }
+
   // ---- reclaim (ledger_reclaim.cc) ----
 
   struct SegmentUse {
@@ -133,9 +136,6 @@ class Ledger {
   uint64_t arrived_bytes() const { return arrived_bytes_; }
   // Whether the message lives at this place, and nobody reads it there.
   bool may_move(queue::QueueId id, const queue::Place& place);
-
-  // After sync(): messages, each told once, that are gone and whose body has a file of its own.
-  std::vector<queue::QueueId> freeable_bodies() { return std::exchange(freeable_bodies_, {}); }
 
  private:
   struct Segment {

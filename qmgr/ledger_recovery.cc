@@ -8,17 +8,13 @@
 #include "qmgr/rest.h"
 #include "queue/index_inspection.h"
 #include "queue/record_reader.h"
+#include "util/overloaded.h"
 
 namespace hikyaku::qmgr {
 
 namespace {
 
 constexpr size_t kTakenAtOnce = 1000;
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 }  // namespace
 
@@ -90,13 +86,13 @@ void Ledger::tell(const queue::JournalReplay& replayed) {
 }
 
 void Ledger::hear(const queue::JournalRecord& record) {
-  std::visit(Overloaded{[&](const queue::Checkpoint& checkpoint) { checkpoint_ = checkpoint.position; },
-                        [&](const queue::Completed& completed) {
-                          told_.erase(completed.id.value);
-                          completed_.insert(completed.id.value);
-                        },
-                        [&](const queue::Moved& moved) { told_[moved.id.value].place = moved.place; },
-                        [&](const auto& other) { told_[other.id.value].records.push_back(other); }},
+  std::visit(util::Overloaded{[&](const queue::Checkpoint& checkpoint) { checkpoint_ = checkpoint.position; },
+                              [&](const queue::Completed& completed) {
+                                told_.erase(completed.id.value);
+                                completed_.insert(completed.id.value);
+                              },
+                              [&](const queue::Moved& moved) { told_[moved.id.value].place = moved.place; },
+                              [&](const auto& other) { told_[other.id.value].records.push_back(other); }},
              record);
 }
 
@@ -171,42 +167,42 @@ void Ledger::apply(Message& message, const queue::JournalRecord& record) {
   const auto recipient = [&](uint32_t index) {
     return index < message.recipients.size() ? &message.recipients[index] : nullptr;
   };
-  std::visit(Overloaded{[&](const queue::RecipientDone& done) {
-                          RecipientState* state = recipient(done.recipient);
-                          if (state == nullptr) return;
-                          const bool failed =
-                              done.outcome == queue::Outcome::kFailed || done.outcome == queue::Outcome::kExpired;
-                          state->step = failed ? Step::kReportDue : Step::kDone;
-                          state->expired = done.outcome == queue::Outcome::kExpired;
-                          state->status = done.enhanced_code;
-                          state->reply = done.reply;
-                          state->remote_mta = done.remote_mta;
-                        },
-                        [&](const queue::Deferred& deferred) {
-                          std::vector<uint32_t> indices = deferred.recipients;
-                          if (indices.empty()) {  // all that are not done
-                            indices.resize(message.recipients.size());
-                            std::iota(indices.begin(), indices.end(), 0u);
-                          }
-                          for (const uint32_t index : indices) {
-                            RecipientState* state = recipient(index);
-                            if (state == nullptr || state->step == Step::kDone) continue;
-                            state->step = Step::kWaiting;
-                            state->attempts = deferred.attempts;
-                            state->next_attempt = deferred.next_attempt;
-                            state->status = deferred.enhanced_code;
-                            state->reply = deferred.reply;
-                          }
-                        },
-                        [&](const queue::Held& held) {
-                          message.held = held.held;
-                          message.hold_reason = held.reason;
-                        },
-                        [&](const queue::BounceSent& sent) {
-                          for (const uint32_t index : sent.recipients)
-                            if (RecipientState* state = recipient(index)) state->step = Step::kDone;
-                        },
-                        [](const auto&) {}},
+  std::visit(util::Overloaded{[&](const queue::RecipientDone& done) {
+                                RecipientState* state = recipient(done.recipient);
+                                if (state == nullptr) return;
+                                const bool failed =
+                                    done.outcome == queue::Outcome::kFailed || done.outcome == queue::Outcome::kExpired;
+                                state->step = failed ? Step::kReportDue : Step::kDone;
+                                state->expired = done.outcome == queue::Outcome::kExpired;
+                                state->status = done.enhanced_code;
+                                state->reply = done.reply;
+                                state->remote_mta = done.remote_mta;
+                              },
+                              [&](const queue::Deferred& deferred) {
+                                std::vector<uint32_t> indices = deferred.recipients;
+                                if (indices.empty()) {  // all that are not done
+                                  indices.resize(message.recipients.size());
+                                  std::iota(indices.begin(), indices.end(), 0u);
+                                }
+                                for (const uint32_t index : indices) {
+                                  RecipientState* state = recipient(index);
+                                  if (state == nullptr || state->step == Step::kDone) continue;
+                                  state->step = Step::kWaiting;
+                                  state->attempts = deferred.attempts;
+                                  state->next_attempt = deferred.next_attempt;
+                                  state->status = deferred.enhanced_code;
+                                  state->reply = deferred.reply;
+                                }
+                              },
+                              [&](const queue::Held& held) {
+                                message.held = held.held;
+                                message.hold_reason = held.reason;
+                              },
+                              [&](const queue::BounceSent& sent) {
+                                for (const uint32_t index : sent.recipients)
+                                  if (RecipientState* state = recipient(index)) state->step = Step::kDone;
+                              },
+                              [](const auto&) {}},
              record);
 }
 

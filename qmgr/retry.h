@@ -9,6 +9,15 @@ namespace hikyaku::qmgr {
 
 using Time = std::chrono::sys_time<std::chrono::microseconds>;
 
+// Seconds since 1970: of now, and of a time to wait until, which is exact in memory and rounded up where it is kept and
+// shown.
+inline int64_t second_of(Time time) {
+  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
+inline int64_t kept_second(Time time) {
+  return std::chrono::ceil<std::chrono::seconds>(time).time_since_epoch().count();
+}
+
 enum class RetryMethod {
   kLinear,       // row 41: the interval is a
   kExponential,  // row 42: the interval is a·n + b; the name is that of the sources, it grows by a each time (C1)

@@ -4,6 +4,7 @@
 // its end. A frame that is malformed, or longer than the limit, closes this channel and nothing else.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -123,10 +124,20 @@ class Channel {
   bool* destroyed_ = nullptr;
 };
 
+// Two messages with one number would be taken for each other.
+template <class... Messages>
+consteval bool have_numbers_of_their_own() {
+  const uint16_t types[] = {Messages::kType...};
+  for (const uint16_t& type : types)
+    if (std::ranges::count(types, type) != 1) return false;
+  return true;
+}
+
 // Decodes the frame as the one of `Messages` that has its type and calls `visit` with it; false when it is none of
 // them or malformed.
 template <class... Messages, class Visitor>
 [[nodiscard]] bool dispatch(const Frame& frame, Visitor&& visit) {
+  static_assert(have_numbers_of_their_own<Messages...>());
   bool understood = false;
   const auto try_one = [&]<class Message>() {
     if (frame.type != Message::kType) return false;

@@ -14,9 +14,8 @@ namespace hikyaku::queue {
 namespace {
 
 constexpr unsigned kReaders = 16;  // qmgr's loop, and whoever looks with LMDB's own tools
-constexpr std::string_view kBallastName = "/ballast";
+constexpr std::string_view kBallastName = "ballast";
 constexpr std::string_view kBrokenName = "broken";  // a mark: LMDB has met what it never wrote
-constexpr std::string_view kDataName = "data.mdb";  // LMDB's
 constexpr std::string_view kNewName = "new-data.mdb";
 // Disk that must be free for the ballast to be taken back, times its size: so that it is not given up at once again.
 constexpr uint64_t kRoomForBallast = 4;
@@ -28,20 +27,13 @@ uint64_t removal_reserve(uint64_t map_size) {
   return std::max(map_size / 20, std::min(map_size / 4, uint64_t{1} << 20));
 }
 
-uint64_t id_of(const IndexChange& change) {
-  if (const auto* put = std::get_if<PutMessage>(&change)) return put->message.id.value;
-  if (const auto* take = std::get_if<TakeMessage>(&change)) return take->id.value;
-  if (const auto* remove = std::get_if<RemoveMessage>(&change)) return remove->id.value;
-  if (const auto* move = std::get_if<MoveMessage>(&change)) return move->id.value;
-  return UINT64_MAX;
-}
-
 // Neighbours share pages, and a page is copied once in a transaction. Changes of one message stay in their order, and
 // between messages it makes no difference.
 std::vector<const IndexChange*> by_id(std::span<const IndexChange> changes) {
   std::vector<std::pair<uint64_t, const IndexChange*>> keyed;
   keyed.reserve(changes.size());
-  for (const IndexChange& change : changes) keyed.emplace_back(id_of(change), &change);
+  for (const IndexChange& change : changes)
+    keyed.emplace_back(message_of(change).value_or(QueueId{UINT64_MAX}).value, &change);
   std::ranges::stable_sort(keyed, {}, [](const auto& entry) { return entry.first; });
   std::vector<const IndexChange*> sorted;
   sorted.reserve(keyed.size());
@@ -97,14 +89,14 @@ util::Result<void> Index::set_aside() {
   const auto names = disk_.list(folder_);
   if (!names) return std::unexpected(names.error());
   uint32_t number = 1;
-  const auto path = [&] { return fmt::format("damaged-{}.mdb", number); };
-  while (std::ranges::find(*names, path()) != names->end()) ++number;
-  const std::string aside = folder_ + "/" + path();
-  if (std::ranges::find(*names, kDataName) != names->end())
-    if (auto renamed = disk_.rename(folder_ + "/" + std::string(kDataName), aside); !renamed) return renamed;
+  const auto name = [&] { return fmt::format("damaged-{}.mdb", number); };
+  while (std::ranges::find(*names, name()) != names->end()) ++number;
+  const std::string aside = path_of(name());
+  if (std::ranges::find(*names, kIndexFile) != names->end())
+    if (auto renamed = disk_.rename(path_of(kIndexFile), aside); !renamed) return renamed;
   damage_ += "; set aside as " + aside;
-  (void)disk_.unlink(folder_ + "/lock.mdb");
-  (void)disk_.unlink(folder_ + "/" + std::string(kBrokenName));
+  (void)disk_.unlink(path_of("lock.mdb"));
+  (void)disk_.unlink(path_of(kBrokenName));
   return disk_.sync_folder(folder_);
 }
 
@@ -125,15 +117,15 @@ std::unexpected<util::Error> Index::failed(std::string_view what, int code) {
 util::Result<void> Index::make() {
   const auto names = disk_.list(folder_);
   if (!names) return std::unexpected(names.error());
-  if (std::ranges::find(*names, kDataName) != names->end()) return {};
-  const std::string path = folder_ + "/" + std::string(kNewName);
+  if (std::ranges::find(*names, kIndexFile) != names->end()) return {};
+  const std::string path = path_of(kNewName);
   (void)disk_.unlink(path);  // left over from a crash, or not there
   if (auto opened = open_environment(path, MDB_NOSUBDIR); !opened) return opened;
   if (auto opened = open_tables(); !opened) return opened;
   if (const int code = mdb_env_sync(environment_.get(), 1); code != 0) return failed("make " + path, code);
   environment_.reset();
   (void)disk_.unlink(path + "-lock");
-  if (auto renamed = disk_.rename(path, folder_ + "/" + std::string(kDataName)); !renamed) return renamed;
+  if (auto renamed = disk_.rename(path, path_of(kIndexFile)); !renamed) return renamed;
   is_new_ = true;
   return disk_.sync_folder(folder_);
 }
@@ -200,12 +192,12 @@ void Index::judge_room() { has_room_ = has_ballast_ && used_ < 0.9; }
 void Index::give_up_ballast() {
   has_room_ = false;
   if (!std::exchange(has_ballast_, false)) return;
-  (void)disk_.unlink(folder_ + std::string(kBallastName));  // then there is no more room than before
+  (void)disk_.unlink(path_of(kBallastName));  // then there is no more room than before
 }
 
 void Index::take_back_ballast() {
   if (has_ballast_) return;
-  const std::string path = folder_ + std::string(kBallastName);
+  const std::string path = path_of(kBallastName);
   if (auto free = disk_.free_space(folder_); !free || *free < kRoomForBallast * options_.ballast) return;
   (void)disk_.unlink(path);  // a predecessor's
   auto file = disk_.open(path, Access::kCreateNew);

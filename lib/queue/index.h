@@ -119,6 +119,7 @@ class Index {
   util::Result<void> open_tables();
   util::Result<void> open_data();
   util::Result<void> set_aside();
+  std::string path_of(std::string_view name) const { return folder_ + "/" + std::string(name); }
   // The error of an LMDB call. Broken files are remembered, so that the next open() sets them aside.
   std::unexpected<util::Error> failed(std::string_view what, int code);
   uint64_t used_pages(IndexTransaction& transaction) const;

@@ -103,6 +103,14 @@ std::string_view key_domain(std::string_view domain) {
   return cut_text(domain.substr(0, domain.find('\0')), kMostIndexedText);
 }
 
+std::optional<QueueId> message_of(const IndexChange& change) {
+  if (const auto* put = std::get_if<PutMessage>(&change)) return put->message.id;
+  if (const auto* take = std::get_if<TakeMessage>(&change)) return take->id;
+  if (const auto* remove = std::get_if<RemoveMessage>(&change)) return remove->id;
+  if (const auto* move = std::get_if<MoveMessage>(&change)) return move->id;
+  return std::nullopt;
+}
+
 // ---- keys --------------------------------------------------------------------------------------------------------
 
 std::string message_key(QueueId id) {

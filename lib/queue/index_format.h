@@ -30,6 +30,7 @@
 
 namespace hikyaku::queue {
 
+inline constexpr std::string_view kIndexFile = "data.mdb";  // LMDB's, in the index's folder
 inline constexpr uint32_t kIndexVersion = 2;
 
 // Longer texts are cut in the index; the log has them whole, and a journal has the reply.
@@ -110,6 +111,9 @@ struct IndexPosition {
   bool operator==(const IndexPosition&) const = default;
 };
 using IndexChange = std::variant<PutMessage, TakeMessage, RemoveMessage, MoveMessage, BlockDomain, IndexPosition>;
+
+// The message of a change to one; nothing for what concerns none.
+std::optional<QueueId> message_of(const IndexChange& change);
 
 // ---- keys --------------------------------------------------------------------------------------------------------
 

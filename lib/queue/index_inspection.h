@@ -15,9 +15,6 @@
 
 namespace hikyaku::queue {
 
-// LMDB's, in the index's folder.
-inline constexpr std::string_view kIndexFile = "data.mdb";
-
 struct IndexReport {
   std::string file;                   // empty: there is no index
   std::vector<std::string> problems;  // what is wrong with it, in words; LMDB does not tell on which page

@@ -34,15 +34,6 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-// The message of a change to one; nothing for what concerns none.
-std::optional<uint64_t> message_of(const IndexChange& change) {
-  if (const auto* put = std::get_if<PutMessage>(&change)) return put->message.id.value;
-  if (const auto* take = std::get_if<TakeMessage>(&change)) return take->id.value;
-  if (const auto* remove = std::get_if<RemoveMessage>(&change)) return remove->id.value;
-  if (const auto* move = std::get_if<MoveMessage>(&change)) return move->id.value;
-  return std::nullopt;
-}
-
 }  // namespace
 
 IndexWriter::IndexWriter(Index& index) : index_(index), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -152,11 +143,11 @@ void IndexWriter::remove_first() {
       most /= 2;
       continue;
     }
-    for (const IndexChange& change : piece) removed.insert(*message_of(change));
+    for (const IndexChange& change : piece) removed.insert(message_of(change)->value);
     done += piece.size();
   }
   for (IndexChange& change : working_)
-    if (const auto id = message_of(change); id && removed.contains(*id)) change = RemoveMessage{QueueId{*id}};
+    if (const auto id = message_of(change); id && removed.contains(id->value)) change = RemoveMessage{*id};
 }
 
 void IndexWriter::tell(const Progress& progress) {

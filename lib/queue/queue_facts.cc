@@ -1,13 +1,10 @@
 // What index and journal say of each message.
 #include "queue/queue_facts.h"
 
+#include "util/overloaded.h"
+
 namespace hikyaku::queue {
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 RecipientFact fact_of(const RecipientRest& rest) {
   return {.done = rest.step == RestStep::kDone,
@@ -36,20 +33,20 @@ void QueueFacts::hear(const RestingMessage& resting) {
 }
 
 void QueueFacts::hear(const JournalRecord& record) {
-  std::visit(Overloaded{[&](const Checkpoint& checkpoint) { checkpoint_ = checkpoint.position; },
-                        [&](const Completed& completed) {
-                          Told& told = of(completed.id);
-                          told = {};
-                          told.completed = true;
-                        },
-                        [&](const Moved& moved) { place(moved.id, moved.place); },
-                        [&](const Held& held) {
-                          of(held.id).hold = {held.held, held.held ? held.reason : ""};
-                        },
-                        [&](const BounceSent& sent) {
-                          for (const uint32_t index : sent.recipients) recipient(sent.id, index).done = true;
-                        },
-                        [&](const auto& other) { take(other); }},
+  std::visit(util::Overloaded{[&](const Checkpoint& checkpoint) { checkpoint_ = checkpoint.position; },
+                              [&](const Completed& completed) {
+                                Told& told = of(completed.id);
+                                told = {};
+                                told.completed = true;
+                              },
+                              [&](const Moved& moved) { place(moved.id, moved.place); },
+                              [&](const Held& held) {
+                                of(held.id).hold = {held.held, held.held ? held.reason : ""};
+                              },
+                              [&](const BounceSent& sent) {
+                                for (const uint32_t index : sent.recipients) recipient(sent.id, index).done = true;
+                              },
+                              [&](const auto& other) { take(other); }},
              record);
 }
 

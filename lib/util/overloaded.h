@@ -1,0 +1,11 @@
+// A visitor of a std::variant made of one lambda for each kind.
+#pragma once
+
+namespace hikyaku::util {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+}  // namespace hikyaku::util

@@ -1,4 +1,4 @@
-// The messages of a turn on their way to the disk.
+// Messages on their way to the disk.
 #include "cleanup/group.h"
 
 #include <fmt/format.h>
@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cleanup/new_header.h"
+#include "os/clock.h"
 #include "queue/envelope.h"
 
 namespace hikyaku::cleanup {
@@ -50,21 +51,19 @@ void Group::add(ipc::Peer& from, const ipc::BodyDone& done, IncomingBody body) {
 
 // A record may only name a body that is durable, so these are appended last, and get their ids now: ids grow as the log
 // does.
-void Group::append_bodies() {
-  std::vector<queue::BodyFiles::Finished> files;
+void Group::begin() {
   for (const Complete& one : complete_)
-    files.push_back({one.body.name, writer_.new_id(one.body.arrival), one.body.file.get(), one.done.length});
-  files_.make_durable(files);
-  for (size_t i = 0; i < files.size(); ++i) {
-    if (files[i].durable) {
-      append(complete_[i], files[i].id);
-      continue;
-    }
-    logger_.error("queue: a message could not be stored: " + files[i].durable.error().text);
-    refusals_.refuse(*complete_[i].from, complete_[i].done.request, kWriteError);
-  }
-  complete_.clear();
-  bytes_of_bodies_ = 0;
+    files_at_hand_.push_back({one.body.name, writer_.new_id(one.body.arrival), one.body.file.get(), one.done.length});
+  before_ = writer_.durable_end();
+}
+
+void Group::flush() {
+  const os::Monotonic began = os::monotonic_now();
+  files_.make_durable(files_at_hand_);
+  for (size_t i = 0; i < files_at_hand_.size(); ++i)
+    if (files_at_hand_[i].durable) append(complete_[i], files_at_hand_[i].id);
+  flushed_ = writer_.flush();
+  took_ = std::chrono::duration_cast<std::chrono::microseconds>(os::monotonic_now() - began);
 }
 
 void Group::append(const Complete& complete, queue::QueueId id) {
@@ -79,11 +78,11 @@ void Group::append(const Complete& complete, queue::QueueId id) {
   pieces_.assign(1, member.prepend);
   member.place = writer_.append(id, (done.flags & kFlagsOfClients) | queue::kHasBody, member.envelope, pieces_);
   member.place.body_length = done.length;
-  logger_.record(log::MessageIdSeen{id, complete.body.message_id});
 }
 
 void Group::add_copy(queue::QueueId id, const queue::Place& from, std::string envelope, std::string content) {
   Member& member = members_.emplace_back();
+  ++copies_;
   member.id = id;
   member.owned_envelope = std::move(envelope);
   member.envelope = member.owned_envelope;
@@ -93,23 +92,37 @@ void Group::add_copy(queue::QueueId id, const queue::Place& from, std::string en
   member.place.body_length = from.body_length;
 }
 
-bool Group::commit(ipc::Appended& appended) {
-  append_bodies();
-  const auto before = writer_.durable_end();
-  const auto flushed = writer_.flush();
-  if (flushed) {
-    tell_stored(before, appended);
+bool Group::end(ipc::Appended& appended) {
+  end_bodies();
+  if (flushed_) {
+    tell_stored(appended);
   } else {
-    logger_.error(fmt::format("queue: {} messages could not be stored: {}", members_.size(), flushed.error().text));
+    logger_.error(fmt::format("queue: {} messages could not be stored: {}", members_.size(), flushed_.error().text));
     tell_failure();
   }
   told_ = std::exchange(members_, {});
-  return flushed.has_value();
+  copies_ = 0;
+  return flushed_.has_value();
 }
 
-void Group::tell_stored(queue::LogPosition before, ipc::Appended& appended) {
+void Group::end_bodies() {
+  for (size_t i = 0; i < files_at_hand_.size(); ++i) {
+    const auto& [name, id, fd, length, durable] = files_at_hand_[i];
+    if (durable) {
+      logger_.record(log::MessageIdSeen{id, complete_[i].body.message_id});
+      continue;
+    }
+    logger_.error("queue: a message could not be stored: " + durable.error().text);
+    refusals_.refuse(*complete_[i].from, complete_[i].done.request, kWriteError);
+  }
+  complete_.clear();
+  files_at_hand_.clear();
+  bytes_of_bodies_ = 0;
+}
+
+void Group::tell_stored(ipc::Appended& appended) {
   const auto end = writer_.durable_end();
-  appended = {before.segment, before.offset, end.segment, end.offset, {}};
+  appended = {before_.segment, before_.offset, end.segment, end.offset, {}};
   appended.entries.reserve(members_.size());
   for (const Member& member : members_) {
     appended.entries.push_back({member.id, member.place, member.envelope});

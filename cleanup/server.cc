@@ -17,8 +17,6 @@ constexpr const char* kLock = "log/lock";
 constexpr event::Duration kLockRetry = std::chrono::milliseconds(50);
 constexpr event::Duration kBackgroundStep = std::chrono::milliseconds(5);
 constexpr event::Duration kBackgroundRest = std::chrono::milliseconds(200);
-// A larger group would make the small messages in it wait for the disk too long.
-constexpr uint64_t kMostGroupBytes = 8 << 20;
 // Room for many messages of one turn, so that they are read, written and flushed together.
 constexpr size_t kInput = 1 << 20;
 constexpr size_t kEnvelopeRoom = 4 << 20;
@@ -31,7 +29,6 @@ Server::Server(service::Context& context)
       lock_retry_(context.loop(), [this] { open_when_unlocked(); }),
       bodies_(disk_, kFolder),
       refusals_(context.logger()),
-      commit_(context.loop(), [this] { commit(); }),
       background_(context.loop(), [this] { background(); }) {
   if (context.listeners().size() != 1)
     throw util::StartupError("cleanup needs exactly one socket", util::kExitSoftware);
@@ -57,9 +54,22 @@ void Server::open_when_unlocked() {
   incoming_.emplace(disk_, *writer_, bodies_, refusals_);
   group_.emplace(*writer_, bodies_, refusals_, context_.logger());
   mover_.emplace(disk_, kFolder, *writer_, context_.logger());
+  try {
+    start_committer();
+  } catch (const util::StartupError& error) {
+    return context_.fail(error.what(), error.exit_code());
+  }
   listen();
   background_.set({});
   context_.ready();
+}
+
+void Server::start_committer() {
+  committer_.emplace(context_.loop(), *group_,
+                     Committer::Callbacks{.starting = [this] { mover_->add_to(*group_); },
+                                          .stored = [this](const auto& appended) { tell_followers(appended); },
+                                          .ended = [this](bool stored) { group_ended(stored); },
+                                          .waiting = [this] { return deferred_.messages(); }});
 }
 
 void Server::listen() {
@@ -72,7 +82,15 @@ void Server::listen() {
                   std::move(callbacks), limits);
 }
 
+// All frames wait, not only those with messages: nothing of the log may be asked meanwhile, and what a peer sends keeps
+// its order.
 bool Server::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
+  if (!committer_->under_way()) return handle(peer, frame);
+  deferred_.add(peer, frame, kMostGroupBytes);
+  return true;
+}
+
+bool Server::handle(ipc::Peer& peer, ipc::Frame& frame) {
   bool well_formed = true;
   const bool understood = ipc::dispatch<ipc::Submit, ipc::BodyDone, ipc::BeginBody, ipc::BodyDropped, ipc::Follow,
                                         ipc::FreeSegment, ipc::FreeBody, ipc::IndexRoom, ipc::MoveRecords>(
@@ -84,9 +102,11 @@ bool Server::on_frame(ipc::Peer& peer, ipc::Frame& frame) {
 bool Server::take(ipc::Peer& peer, const ipc::Submit& submit) {
   if (!group_->add(config_, peer, submit)) return false;
   if (group_->empty()) return true;
-  peer.channel->hold();
-  if (std::find(held_.begin(), held_.end(), &peer) == held_.end()) held_.push_back(&peer);
-  commit_soon();
+  if (!handling_deferred_) {
+    peer.channel->hold();
+    if (std::find(held_.begin(), held_.end(), &peer) == held_.end()) held_.push_back(&peer);
+  }
+  committer_->added();
   return true;
 }
 
@@ -94,7 +114,7 @@ bool Server::take(ipc::Peer& peer, const ipc::BodyDone& done) {
   auto body = incoming_->take(peer, done.request);
   if (!body) return false;
   group_->add(peer, done, std::move(*body));
-  commit_soon();
+  committer_->added();
   return true;
 }
 
@@ -123,7 +143,7 @@ bool Server::take(ipc::Peer&, const ipc::IndexRoom& room) {
 bool Server::take(ipc::Peer& peer, const ipc::MoveRecords& asked) {
   if (peer.hello.role != ipc::Role::kQmgr) return false;
   mover_->take(peer, asked);
-  commit_.schedule();
+  committer_->added();
   return true;
 }
 
@@ -132,22 +152,25 @@ bool Server::take(ipc::Peer&, const ipc::FreeBody& freed) {
   return true;
 }
 
-void Server::commit_soon() {
-  if (group_->bytes() >= kMostGroupBytes)
-    commit();
-  else
-    commit_.schedule();
-}
-
-void Server::commit() {
-  mover_->add_to(*group_);
-  if (group_->empty()) return;
-  ipc::Appended appended;
-  const bool stored = group_->commit(appended);
-  if (stored) tell_followers(appended);
+void Server::group_ended(bool stored) {
   mover_->committed(stored);
   for (ipc::Peer* peer : held_) peer->channel->release();
   held_.clear();
+  deferred_.release();
+  if (background_due_) background();
+  if (!handling_deferred_) handle_deferred();  // else it is, and this group was full of what had waited
+}
+
+void Server::handle_deferred() {
+  handling_deferred_ = true;
+  while (!deferred_.empty() && !committer_->under_way()) {
+    const DeferredFrames::Deferred& first = deferred_.take_first();
+    ipc::Peer& from = *first.from;
+    ipc::Frame frame{first.type, first.payload, {}};  // its bytes go when a commit ends, which may be in handle()
+    if (!handle(from, frame)) from.channel->reject(frame.type);
+  }
+  handling_deferred_ = false;
+  if (deferred_.empty()) deferred_.resume_reading();
 }
 
 void Server::tell_followers(const ipc::Appended& appended) {
@@ -156,25 +179,29 @@ void Server::tell_followers(const ipc::Appended& appended) {
 
 void Server::on_gone(ipc::Peer& peer) {
   // The group may point into this peer's memory: it goes to the disk before that ends.
+  committer_->commit_now();
   mover_->forget(peer);
-  commit();
   if (incoming_) incoming_->drop_all_of(peer);
   if (std::erase(followers_, &peer) > 0) refusals_.set_index_room(true);  // the next one says it if it is not so
   std::erase(held_, &peer);
+  deferred_.forget(peer);
 }
 
 // Spare segments are made while nobody waits for the disk.
 void Server::background() {
+  background_due_ = committer_->under_way();
+  if (background_due_) return;  // when it has ended
   const auto more = writer_->background_step();
   background_.set(more && *more ? kBackgroundStep : kBackgroundRest);
-  if (mover_->is_waiting()) commit_.schedule();
+  if (mover_->is_waiting()) committer_->added();
 }
 
 void Server::drain(event::Duration) {
-  commit();
+  if (committer_) committer_->commit_now();
   if (incoming_) incoming_->drop_all();
   if (writer_)
     if (auto closed = writer_->close(); !closed) context_.logger().warning("queue: " + closed.error().text);
+  if (committer_ && !committer_->statistics().empty()) context_.logger().info(committer_->statistics().text());
   context_.finish();
 }
 

@@ -4,7 +4,9 @@
 #include <memory>
 #include <optional>
 
+#include "cleanup/committer.h"
 #include "cleanup/config.h"
+#include "cleanup/deferred_frames.h"
 #include "cleanup/group.h"
 #include "cleanup/incoming_bodies.h"
 #include "cleanup/mover.h"
@@ -27,8 +29,10 @@ class Server final : public service::Daemon {
 
  private:
   void open_when_unlocked();
+  void start_committer();
   void listen();
   bool on_frame(ipc::Peer& peer, ipc::Frame& frame);
+  bool handle(ipc::Peer& peer, ipc::Frame& frame);
   void on_gone(ipc::Peer& peer);
   bool take(ipc::Peer& peer, const ipc::Submit& submit);
   bool take(ipc::Peer& peer, const ipc::BodyDone& done);
@@ -39,8 +43,8 @@ class Server final : public service::Daemon {
   bool take(ipc::Peer& peer, const ipc::FreeBody& freed);
   bool take(ipc::Peer& peer, const ipc::IndexRoom& room);
   bool take(ipc::Peer& peer, const ipc::MoveRecords& asked);
-  void commit_soon();
-  void commit();
+  void group_ended(bool stored);
+  void handle_deferred();
   void tell_followers(const ipc::Appended& appended);
   void background();
 
@@ -56,10 +60,13 @@ class Server final : public service::Daemon {
   std::optional<Group> group_;
   std::optional<Mover> mover_;
   std::vector<ipc::Peer*> held_;  // whose frames the group points into
+  DeferredFrames deferred_;
+  bool handling_deferred_ = false;
+  bool background_due_ = false;
   std::vector<ipc::Peer*> followers_;
-  event::TurnEnd commit_;
   event::Timer background_;
   std::optional<ipc::Server> server_;
+  std::optional<Committer> committer_;  // the last: its thread uses what is above, peers' frames too
 };
 
 }  // namespace hikyaku::cleanup

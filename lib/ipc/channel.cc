@@ -220,10 +220,12 @@ void Channel::handle_frames() {
     }
     const bool understood = handler_.on_frame(*this, frame);
     if (destroyed) return;
-    if (!understood) fail(fmt::format("malformed or unexpected frame of type {}", header.type));
+    if (!understood) reject(header.type);
   }
   destroyed_ = nullptr;
 }
+
+void Channel::reject(uint16_t type) { fail(fmt::format("malformed or unexpected frame of type {}", type)); }
 
 void Channel::fail(std::string reason) {
   if (failed_) return;

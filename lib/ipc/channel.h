@@ -83,6 +83,9 @@ class Channel {
   // From now until release(), payloads that were handed out stay where they are, however much is read.
   void hold() { held_ = true; }
   void release();
+  // Closes the channel for a frame of `type` that was taken and understood later not to be good, as if the handler had
+  // said so at once.
+  void reject(uint16_t type);
 
   int fd() const { return fd_.get(); }
 

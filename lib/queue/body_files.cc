@@ -2,9 +2,17 @@
 #include "queue/body_files.h"
 
 #include <algorithm>
+#include <atomic>
+#include <system_error>
+#include <thread>
+
+#include "os/signals_blocked.h"
 
 namespace hikyaku::queue {
 namespace {
+
+// Flushes that run at a time: a disk that takes long over each does several together.
+constexpr size_t kMostFlushes = 8;
 
 // For the journal and the index, so that mail can leave the queue. (The log has its spares.)
 constexpr uint64_t kKeptFree = 32 << 20;
@@ -31,11 +39,8 @@ void BodyFiles::drop(QueueId name) { (void)disk_->unlink(path(unfinished_body_na
 // the others, and for the folder, is cheap. A name says nothing before a record speaks of it.
 void BodyFiles::make_durable(std::span<Finished> files) {
   for (Finished& file : files) file.durable = name_for_good(file);
-  bool any = false;
-  for (Finished& file : files) {
-    if (file.durable) file.durable = disk_->sync_data(file.fd);
-    any = any || file.durable;
-  }
+  sync_all(files);
+  const bool any = std::ranges::any_of(files, [](const Finished& file) { return file.durable.has_value(); });
   const auto synced = any ? disk_->sync_folder(folder_) : util::Result<void>();
   for (Finished& file : files) {
     if (file.durable && !synced) file.durable = std::unexpected(synced.error());
@@ -43,6 +48,24 @@ void BodyFiles::make_durable(std::span<Finished> files) {
     drop(file.name);
     (void)free(file.id);
   }
+}
+
+void BodyFiles::sync_all(std::span<Finished> files) {
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < files.size(); i = next++)
+      if (files[i].durable) files[i].durable = disk_->sync_data(files[i].fd);
+  };
+  std::vector<std::jthread> helpers;  // joined at the end
+  const os::SignalsBlocked blocked;
+  for (size_t count = 1; count < std::min(files.size(), kMostFlushes); ++count) {
+    try {
+      helpers.emplace_back(work);
+    } catch (const std::system_error&) {
+      break;  // no thread to be had: those that there are do it all
+    }
+  }
+  work();
 }
 
 // Who wrote it may have said anything of it.

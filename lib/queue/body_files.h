@@ -36,7 +36,8 @@ class BodyFiles {
     util::Result<void> durable{};  // set by make_durable()
   };
   // Gives all of them their messages' names; only what is durable after it may be named in the log. What is not, is
-  // removed.
+  // removed. Blocks; several are flushed at a time, by threads that have ended when it returns. May run beside all
+  // other calls for other names.
   void make_durable(std::span<Finished> files);
   // The body of a message that is gone, or that never was. One that is not there is no error.
   util::Result<void> free(QueueId id);
@@ -46,6 +47,7 @@ class BodyFiles {
 
  private:
   util::Result<void> name_for_good(const Finished& file);
+  void sync_all(std::span<Finished> files);
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
   Disk* disk_;

@@ -1,7 +1,6 @@
 // The writer's thread, and what the loop sees of it.
 #include "queue/index_writer.h"
 
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -13,6 +12,8 @@
 #include <system_error>
 #include <unordered_set>
 
+#include "os/signals_blocked.h"
+
 namespace hikyaku::queue {
 namespace {
 
@@ -20,25 +21,11 @@ namespace {
 constexpr size_t kMostAtOnce = 10000;
 constexpr size_t kRemovalsAtOnce = 64;  // when there is no room
 
-// All signals are the loop's: a thread starts with those that its maker has blocked.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
-
 }  // namespace
 
 IndexWriter::IndexWriter(Index& index) : index_(index), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!event_) throw util::StartupError(std::string("index: eventfd: ") + strerror(errno), util::kExitTryAgain);
-  const SignalsBlocked blocked;
+  const os::SignalsBlocked blocked;
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& error) {

@@ -4,6 +4,9 @@
 //   if (writer.flush()) … 250 to all of the group
 //   else if (writer.usable()) … 451 to all of the group
 //   else … drop their connections without a reply
+//
+// Nothing in it is locked: while flush() runs in another thread, no other function may be called, not even one that
+// only asks.
 #pragma once
 
 #include <deque>

@@ -32,6 +32,7 @@ FaultyDisk::File& FaultyDisk::file(int fd) {
 }
 
 util::Result<os::UniqueFd> FaultyDisk::open(const std::string& path, Access access) {
+  const std::lock_guard lock(mutex_);
   if (access == Access::kCreateWriteOnly) access = Access::kCreateNew;  // what is overwritten must be read
   if (access == Access::kCreateNew) {
     if (fails_now()) return util::system_error("open " + path, ENOSPC);
@@ -41,6 +42,7 @@ util::Result<os::UniqueFd> FaultyDisk::open(const std::string& path, Access acce
 }
 
 util::Result<size_t> FaultyDisk::pwritev(int fd, std::span<const iovec> pieces, uint64_t offset) {
+  const std::lock_guard lock(mutex_);
   std::string bytes;
   for (const iovec& piece : pieces) bytes.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
   const bool fails = fails_now();
@@ -60,6 +62,7 @@ util::Result<size_t> FaultyDisk::pwritev(int fd, std::span<const iovec> pieces, 
 }
 
 util::Result<void> FaultyDisk::sync_data(int fd) {
+  const std::lock_guard lock(mutex_);
   File& synced = file(fd);
   if (fails_now()) {
     synced.lost = synced.unsynced.size();
@@ -70,17 +73,20 @@ util::Result<void> FaultyDisk::sync_data(int fd) {
 }
 
 util::Result<void> FaultyDisk::preallocate(int fd, uint64_t length) {
+  const std::lock_guard lock(mutex_);
   if (fails_now()) return util::system_error("allocate space", ENOSPC);
   return RealDisk::preallocate(fd, length);
 }
 
 util::Result<void> FaultyDisk::rename(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
   if (fails_now()) return util::system_error("rename " + from, EIO);
   names_before_.push_back([from, to] { ::rename(to.c_str(), from.c_str()); });
   return RealDisk::rename(from, to);
 }
 
 util::Result<void> FaultyDisk::unlink(const std::string& path) {
+  const std::lock_guard lock(mutex_);
   if (fails_now()) return util::system_error("remove " + path, EIO);
   const std::string hidden = path + ".gone";
   if (::rename(path.c_str(), hidden.c_str()) != 0) return util::system_error("remove " + path, errno);
@@ -89,6 +95,7 @@ util::Result<void> FaultyDisk::unlink(const std::string& path) {
 }
 
 util::Result<void> FaultyDisk::sync_folder(const std::string& path) {
+  const std::lock_guard lock(mutex_);
   if (fails_now()) return util::system_error("sync " + path, EIO);
   names_before_.clear();
   return {};

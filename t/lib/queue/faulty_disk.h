@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,8 @@ class TemporaryFolder {
   std::string path_;
 };
 
-// Nothing is really synced: what would be is remembered, which is faster and proves more.
+// Nothing is really synced: what would be is remembered, which is faster and proves more. The calls of the disk may
+// come from several threads.
 class FaultyDisk : public RealDisk {
  public:
   // Of the calls that change something, counted from now, `count` fail from the `first` on.
@@ -67,6 +69,7 @@ class FaultyDisk : public RealDisk {
   bool fails_now();
   File& file(int fd);
 
+  std::mutex mutex_;
   uint64_t calls_ = 0;
   uint64_t first_failure_ = 0;
   uint64_t failures_ = 0;

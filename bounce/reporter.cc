@@ -29,7 +29,7 @@ Reporter::Reporter(service::Context& context, Config config)
              .frame = [this](ipc::Channel&, ipc::Frame& frame) { return on_qmgr_frame(frame); },
              .down = [this](const std::string&) { qmgr_down(); }}),
       cleanup_(context.loop(), kCleanupSocket, hello_,
-               {.up = [this](ipc::Channel&) { submit_waiting(); },
+               {.up = [this](ipc::Channel&) { cleanup_up(); },
                 .frame = [this](ipc::Channel&, ipc::Frame& frame) { return on_cleanup_frame(frame); },
                 .down = [this](const std::string&) { cleanup_down(); }}) {}
 
@@ -38,7 +38,7 @@ Reporter::Reporter(service::Context& context, Config config)
 // What cleanup has, and what it stored without the word reaching a journal, is named first: it is not asked for again.
 void Reporter::qmgr_up(ipc::Channel& channel) {
   ipc::Available available;
-  available.slots = draining_ ? 0 : kSlots;
+  available.slots = slots();
   available.in_hand = held_.subjects();
   for (const auto& [number, job] : jobs_) {
     ipc::InHand& entry = available.in_hand.emplace_back(ipc::InHand{job->ask.id, {}, job->ask.job});
@@ -163,11 +163,28 @@ void Reporter::told(const ipc::Refused& refused) {
   if (!again_.armed()) again_.set(kPause);
 }
 
-// What was on its way may have been stored or not: it is sent again. Two reports are better than none.
+uint32_t Reporter::slots() { return draining_ || cleanup_.channel() == nullptr ? 0 : kSlots; }
+
+void Reporter::tell_slots() {
+  if (ipc::Channel* channel = qmgr_.channel()) channel->send(ipc::Available{slots(), {}});
+}
+
+void Reporter::cleanup_up() {
+  tell_slots();
+  submit_waiting();
+}
+
+// What was on its way may have been stored or not. qmgr finds out: it reads the log to its end before it asks again.
 void Reporter::cleanup_down() {
   context_.logger().warning("connection to cleanup lost");
-  for (auto& [number, job] : jobs_) job->submitted = false;
-  if (draining_) stop_taking();
+  tell_slots();
+  give_back_all("cleanup is away");
+}
+
+void Reporter::give_back_all(std::string_view reason) {
+  for (const auto& [number, job] : jobs_) give_back(*job, reason);
+  jobs_.clear();
+  finish_if_done();
 }
 
 // ---- answers -----------------------------------------------------------------------------------------------------
@@ -186,8 +203,7 @@ void Reporter::give_back(const Job& job, std::string_view reason) {
 void Reporter::drain(event::Duration) { stop_taking(); }
 
 void Reporter::stop_taking() {
-  if (!std::exchange(draining_, true))
-    if (ipc::Channel* channel = qmgr_.channel()) channel->send(ipc::Available{0, {}});
+  if (!std::exchange(draining_, true)) tell_slots();
   for (const auto& [number, job] : jobs_)
     if (!job->submitted) give_back(*job, "draining");
   std::erase_if(jobs_, [](const auto& each) { return !each.second->submitted; });

@@ -38,7 +38,11 @@ class Reporter final : public service::Daemon {
   bool on_make_report(ipc::Frame& frame);
   bool on_recorded(const ipc::Recorded& recorded);
   bool on_cleanup_frame(ipc::Frame& frame);
+  uint32_t slots();
+  void tell_slots();
+  void cleanup_up();
   void cleanup_down();
+  void give_back_all(std::string_view reason);
 
   void told(const ipc::Stored& stored);
   void told(const ipc::Refused& refused);

@@ -50,15 +50,17 @@ ReportFacts facts_of(const Config& config, const ipc::MakeReport& ask, const Ori
   return facts;
 }
 
-queue::Envelope envelope_of(const Report& report, std::string_view sender, int64_t now) {
+queue::Envelope envelope_of(const Report& report, const ipc::MakeReport& ask, int64_t now) {
   queue::Envelope envelope;
   // RFC 5321 section 4.5.5: from nobody, so that a report never causes another one.
   envelope.sender = "";
-  envelope.recipients.push_back({std::string(sender), {}, 0});
+  envelope.recipients.push_back({std::string(ask.sender), {}, 0});
   envelope.arrival = now;
   envelope.listener = "bounce";
   envelope.eight_bit = report.eight_bit;
   envelope.smtputf8 = report.smtputf8;
+  envelope.report_of = {ask.id, {}};
+  for (const ipc::FailedRecipient& failed : ask.recipients) envelope.report_of->recipients.push_back(failed.index);
   return envelope;
 }
 
@@ -96,7 +98,7 @@ Submission make_submission(const Config& config, const ipc::MakeReport& ask, con
   if (report.content.starts_with('.') || report.content.find("\n.") != std::string::npos)
     made.flags |= queue::kHasDotLine;
   if (report.eight_bit) made.flags |= queue::kEightBit;
-  queue::append_envelope(envelope_of(report, ask.sender, now), made.envelope);
+  queue::append_envelope(envelope_of(report, ask, now), made.envelope);
   made.content = std::move(report.content);
   return made;
 }

@@ -21,7 +21,7 @@ constexpr uint32_t kFlagsOfCopies = kFlagsOfClients | queue::kHasBody;
 
 bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit) {
   const auto envelope = queue::parse_envelope(submit.envelope);
-  if (!envelope) return false;
+  if (!envelope || (envelope->report_of && from.hello.role != ipc::Role::kBounce)) return false;
   if (!refusals_.index_has_room() || !writer_.has_room(submit.envelope.size() + submit.content.size())) {
     refusals_.refuse_for_space(from, submit.request);
     return true;

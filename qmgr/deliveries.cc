@@ -331,7 +331,7 @@ void Deliveries::settle(Message& message, Time now) {
     if (wants_report(message, state))
       report = true;
     else
-      ledger_.reported(message, index);
+      ledger_.reported(message, {index});
   }
   if (message.is_done()) return remove(message);
   if (report && !moving) {
@@ -361,9 +361,12 @@ void Deliveries::report_stored(uint64_t number, Time now) {
   const auto found = jobs_.find(number);
   if (found == jobs_.end() || !found->second.is_report) return;
   const auto job = end_job(number, Scheduler::Ended::kNotTried);
-  Message* message = ledger_.find(job->id);
-  if (message == nullptr) return;
-  for (const uint32_t index : job->recipients) ledger_.reported(*message, index);
+  reported({job->id, job->recipients}, now);
+}
+
+void Deliveries::reported(const queue::ReportOf& report, Time now) {
+  Message* message = ledger_.find(report.id);
+  if (message == nullptr || !ledger_.reported(*message, report.recipients)) return;
   message->deaths = 0;
   settle(*message, now);
 }

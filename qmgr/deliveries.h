@@ -70,6 +70,8 @@ class Deliveries {
   bool adopt(const ipc::InHand& in_hand, bool is_report = false);
   void answered(const ipc::Results& results, Time now);
   void report_stored(uint64_t number, Time now);
+  // The log has a report: so these are told, whether or not bounce lived to say so.
+  void reported(const queue::ReportOf& report, Time now);
   // No attempt was made, or nobody knows: the recipients are ready again, in front of their lane.
   void returned(uint64_t number, Time now);
   // The worker died with it: nobody knows what came of it, and the message is suspected of being the reason. Tried

@@ -30,7 +30,11 @@ Follower::Follower(event::Loop& loop, log::Logger& logger, queue::LogReader& log
       cleanup_(loop, "private/cleanup", ipc::hello_of(ipc::Role::kQmgr),
                {.up = [this](ipc::Channel& channel) { on_up(channel); },
                 .frame = [this](ipc::Channel&, ipc::Frame& frame) { return on_frame(frame); },
-                .down = [this](const std::string&) { when_moved_(nullptr); }},
+                .down =
+                    [this](const std::string&) {
+                      knows_end_ = false;
+                      when_moved_(nullptr);
+                    }},
                {.frame = 64 << 20, .input = 256 << 10, .output = 4 << 20}) {}
 
 // A cleanup that died may not have come to what it was told to free. Numbers are never given twice, so a segment that
@@ -87,6 +91,7 @@ bool Follower::on_frame(ipc::Frame& frame) {
 
 bool Follower::take(const ipc::Appended& appended) {
   durable_end_ = {appended.segment, appended.end};
+  knows_end_ = true;
   const queue::LogPosition from{appended.from_segment, appended.from};
   if (position_ == from && !appended.entries.empty()) return take_hint(appended);
   read();

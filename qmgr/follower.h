@@ -20,6 +20,8 @@ class Follower {
            std::function<void(queue::LogEntry&&)> entry, std::function<void()> caught_up);
 
   queue::LogPosition position() const { return position_; }
+  // cleanup is there, and all that it, or one before it, has stored was given: what was not will never be there.
+  bool is_current() const { return knows_end_ && position_ >= durable_end_; }
   // cleanup frees it now, or when it is there again.
   void free_segment(uint32_t number);
   // cleanup takes new mail only while there is room for it.
@@ -46,6 +48,7 @@ class Follower {
   std::function<void(const ipc::RecordsMoved*)> when_moved_ = [](const ipc::RecordsMoved*) {};
   std::vector<uint32_t> freed_;  // since it last connected; perhaps not heard
   bool has_room_ = true;
+  bool knows_end_ = false;  // from the cleanup that is there
   std::vector<queue::QueueId> freed_bodies_;
   event::Timer read_more_;
   ipc::Link cleanup_;

@@ -39,6 +39,9 @@ Message& Ledger::add(queue::QueueId id, const queue::Place& place, queue::Envelo
 }
 
 Message* Ledger::arrive(queue::QueueId id, const queue::Place& place, queue::Envelope envelope) {
+  if (recovering_ && envelope.report_of)
+    if (Message* told_of = find(envelope.report_of->id))
+      apply(*told_of, queue::BounceSent{told_of->id, envelope.report_of->recipients});
   if ((place.flags & queue::kMoved) == 0) {
     arrived_bytes_ += queue::record_size(place);
     return admit(id, place, std::move(envelope));
@@ -98,9 +101,18 @@ void Ledger::failed(Message& message, uint32_t index, bool expired) {
                                        state.status, state.reply, state.remote_mta});
 }
 
-void Ledger::reported(Message& message, uint32_t index) {
-  message.recipients[index].step = Step::kDone;
-  if (!message.is_done()) change(message, queue::BounceSent{message.id, {index}});
+bool Ledger::reported(Message& message, const std::vector<uint32_t>& indices) {
+  queue::BounceSent sent{message.id, {}};
+  for (const uint32_t index : indices) {
+    if (index >= message.recipients.size()) continue;
+    Step& step = message.recipients[index].step;
+    if (step != Step::kReportDue && step != Step::kReporting) continue;
+    step = Step::kDone;
+    sent.recipients.push_back(index);
+  }
+  if (sent.recipients.empty()) return false;
+  if (!message.is_done()) change(message, sent);
+  return true;
 }
 
 void Ledger::hold(Message& message, bool held, std::string reason) {

@@ -52,7 +52,8 @@ class Ledger {
   // What could not be brought back, a line each; told once.
   std::vector<std::string> take_damage() { return std::exchange(damage_, {}); }
 
-  // A message of the log; nullptr when it is known to be gone, or is here already.
+  // A message of the log; nullptr when it is known to be gone, or is here already. Before recovered(): what it reports
+  // is done, even where the journal does not say so.
   Message* arrive(queue::QueueId id, const queue::Place& place, queue::Envelope envelope);
   // A message in memory.
   Message* find(queue::QueueId id);
@@ -63,7 +64,8 @@ class Ledger {
   void delivered(Message& message, uint32_t index);
   void deferred(Message& message, uint32_t index, uint32_t attempts, int64_t next_attempt);
   void failed(Message& message, uint32_t index, bool expired);
-  void reported(Message& message, uint32_t index);
+  // The sender was told, or is not to be told, of these; false when that was known of all of them.
+  bool reported(Message& message, const std::vector<uint32_t>& indices);
   void hold(Message& message, bool held, std::string reason = {});
   // Forgets a message whose recipients are all done, or that an operator deleted. The reference is void after it.
   void complete(Message& message);

@@ -65,17 +65,20 @@ void Manager::open_when_unlocked() {
   for (const std::string& line : ledger_.take_damage()) context_.logger().error("queue: " + line);
   follower_.emplace(
       context_.loop(), context_.logger(), log_, ledger_.checkpoint(),
-      [this](queue::LogEntry&& entry) {
-        Message* message = ledger_.arrive(entry.id, entry.place, std::move(entry.envelope));
-        if (message != nullptr && recovered_) deliveries_.admit(*message, os::wall_now());
-      },
-      [this] { caught_up(); });
+      [this](queue::LogEntry&& entry) { arrived(std::move(entry)); }, [this] { caught_up(); });
   reclaimer_.emplace(ledger_, disk_, "log", context_.logger(),
                      [this](const ipc::MoveRecords& batch) { return follower_->move_records(batch); });
   follower_->when_moved([this](const ipc::RecordsMoved* answer) {
     reclaimer_->answered(answer, context_.loop().now());
     turn_end_.schedule();
   });
+}
+
+void Manager::arrived(queue::LogEntry&& entry) {
+  const auto report = entry.envelope.report_of;
+  Message* message = ledger_.arrive(entry.id, entry.place, std::move(entry.envelope));
+  if (message != nullptr && recovered_) deliveries_.admit(*message, os::wall_now());
+  if (report && recovered_) deliveries_.reported(*report, os::wall_now());
 }
 
 void Manager::caught_up() {
@@ -144,7 +147,7 @@ void Manager::end_turn() {
     return sync();  // begins a new journal from memory
   }
   workers_.confirm_results();
-  workers_.hand_out(context_.loop().now());
+  workers_.hand_out(context_.loop().now(), follower_->is_current());
   if (workers_.awaits_somebody() && !look_.armed()) look_.set(kLook);
   if (control_.owes_answers()) sync();
 }

@@ -28,6 +28,7 @@ class Manager final : public service::Daemon {
 
  private:
   void open_when_unlocked();
+  void arrived(queue::LogEntry&& entry);
   void caught_up();
   void listen();
   bool on_frame(ipc::Peer& peer, ipc::Frame& frame);

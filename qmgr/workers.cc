@@ -171,9 +171,10 @@ Workers::Worker* Workers::with_free_slot(ipc::Role role, event::Monotonic turn) 
   return best;
 }
 
-void Workers::hand_out(event::Monotonic turn) {
+void Workers::hand_out(event::Monotonic turn, bool log_is_known) {
   if (!roll_.complete()) return;
   for (const ipc::Role role : {ipc::Role::kSmtpClient, ipc::Role::kBounce}) {
+    if (role == ipc::Role::kBounce && !log_is_known) continue;
     hand_out_suspects(role, turn);
     while (Worker* worker = with_free_slot(role, turn))
       if (!hand_out_next(*worker, turn)) break;

@@ -36,8 +36,9 @@ class Workers {
   // The connection has ended. What a worker that lives has in hand stays there until it comes back.
   void on_gone(ipc::Peer& peer, Time now, event::Monotonic turn);
 
-  // Gives out what may go, while slots are free.
-  void hand_out(event::Monotonic turn);
+  // Gives out what may go, while slots are free. Reports only when `log_is_known` to its end: one that was stored while
+  // its bounce, or cleanup, died must not be made again.
+  void hand_out(event::Monotonic turn, bool log_is_known);
   // The journal has been written: results up to now need not be kept by their workers.
   void confirm_results();
   // Nobody reads this segment any more.

@@ -24,6 +24,7 @@ enum class Tag : uint8_t {
   kEightBit = 15,
   kSmtputf8 = 16,
   kServerAddress = 17,
+  kReportOf = 18,  // u64 id, then u32 for each recipient
 };
 
 enum class RecipientTag : uint8_t { kAddress = 1, kOriginalRecipient = 2, kNotify = 3 };
@@ -54,6 +55,13 @@ void append_recipient(const Recipient& recipient, std::string& out) {
   store(out.data() + length_at, static_cast<uint32_t>(out.size() - length_at - sizeof(uint32_t)));
 }
 
+void append_report_of(const ReportOf& report, std::string& out) {
+  std::string bytes;
+  append_number(bytes, report.id.value);
+  for (const uint32_t index : report.recipients) append_number(bytes, index);
+  append_text(Tag::kReportOf, bytes, out);
+}
+
 bool read_text(std::string_view bytes, std::string& out) {
   out = bytes;
   return true;
@@ -68,6 +76,14 @@ bool read_flag(std::string_view bytes, bool& out) {
   uint8_t value = 0;
   if (!read_value(bytes, value) || value > 1) return false;
   out = value == 1;
+  return true;
+}
+
+bool read_report_of(std::string_view bytes, std::optional<ReportOf>& out) {
+  ReportOf& report = out.emplace();
+  if (!take_number(bytes, report.id.value)) return false;
+  while (!bytes.empty())
+    if (!take_number(bytes, report.recipients.emplace_back())) return false;
   return true;
 }
 
@@ -138,6 +154,8 @@ bool take_field(uint8_t tag, std::string_view bytes, Envelope& envelope) {
       return read_flag(bytes, envelope.smtputf8);
     case Tag::kServerAddress:
       return read_text(bytes, envelope.server_address);
+    case Tag::kReportOf:
+      return read_report_of(bytes, envelope.report_of);
   }
   return true;  // a later version's field
 }
@@ -162,6 +180,7 @@ void append_envelope(const Envelope& envelope, std::string& out) {
   append_text(Tag::kReturnContent, envelope.return_content, out);
   append_value(Tag::kEightBit, static_cast<uint8_t>(envelope.eight_bit), out);
   append_value(Tag::kSmtputf8, static_cast<uint8_t>(envelope.smtputf8), out);
+  if (envelope.report_of) append_report_of(*envelope.report_of, out);
 }
 
 util::Result<Envelope> parse_envelope(std::string_view bytes) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "queue/queue_id.h"
 #include "util/error.h"
 
 namespace hikyaku::queue {
@@ -22,6 +24,14 @@ struct Recipient {
   uint8_t notify = 0;
 
   bool operator==(const Recipient&) const = default;
+};
+
+// Of which message, and of which of its recipients, by index from 0, a report tells the failure.
+struct ReportOf {
+  QueueId id;
+  std::vector<uint32_t> recipients;
+
+  bool operator==(const ReportOf&) const = default;
 };
 
 struct Envelope {
@@ -42,6 +52,8 @@ struct Envelope {
   std::string return_content;   // RFC 3461 RET: "FULL", "HDRS" or empty
   bool eight_bit = false;       // BODY=8BITMIME
   bool smtputf8 = false;        // RFC 6531
+  // Of a report of ours: with its record the failures are told, durably, whoever dies before the word of it arrives.
+  std::optional<ReportOf> report_of;
 
   bool operator==(const Envelope&) const = default;
 };

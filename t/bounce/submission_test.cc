@@ -73,6 +73,7 @@ TEST_CASE("a report goes from nobody to the sender of the message that failed") 
   CHECK(envelope->recipients[0].address == "sender@example.com");
   CHECK(envelope->arrival == 1'700'000'200'000'000);
   CHECK(envelope->listener == "bounce");
+  CHECK(envelope->report_of == queue::ReportOf{ask().id, {ask().recipients[0].index}});
   CHECK(envelope->protocol.empty());
   CHECK(envelope->client_address.empty());
   CHECK(made.content.find("gone@example.net") != std::string::npos);

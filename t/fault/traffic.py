@@ -45,7 +45,7 @@ class Book:
         self.unanswered = set()  # tokens whose connection broke before the reply
         self.rejected = {}  # token: the 5xx reply, which nothing here deserves
         self.arrivals = {}  # recipient: [Arrival]
-        self.returned = {}  # recipient: [when a report arrived]
+        self.returned = {}  # recipient: the Message-IDs of the reports that arrived
         self.refusals = {}  # recipient: when the next hop first said 5xx
         self.damaged = []  # what arrived otherwise than it was sent
         self.strangers = []  # what arrived and nobody sent
@@ -75,8 +75,9 @@ class Book:
         message.arrivals = []
         with self.lock:
             if message.sender == "":
+                report = re.search(rb"(?m)^Message-ID: (\S+)", message.content)[1]
                 for recipient in re.findall(rb"(?m)^Final-Recipient: rfc822; ?(\S+)", message.content):
-                    self.returned.setdefault(recipient.decode(), []).append(now)
+                    self.returned.setdefault(recipient.decode(), set()).add(report)
                 return
             if not intact(message.content):
                 self.damaged.append(message)

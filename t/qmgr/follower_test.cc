@@ -125,6 +125,22 @@ TEST_CASE("what was written while cleanup was away is read when it is back") {
   CHECK(f.arrived == written);
 }
 
+TEST_CASE("the log is known to its end only while cleanup is there and all of it was given") {
+  Fixture f;
+  f.queue.write(envelope());
+  f.start_follower();
+  CHECK_FALSE(f.follower->is_current());
+  f.start_cleanup();
+  f.run_until([&] { return f.follower->is_current(); });
+  CHECK(f.arrived.size() == 1);
+  f.cleanup.reset();
+  f.run_until([&] { return !f.follower->is_current(); });
+  f.queue.write(envelope());
+  f.start_cleanup();
+  f.run_until([&] { return f.follower->is_current(); });
+  CHECK(f.arrived.size() == 2);
+}
+
 TEST_CASE("a segment to be freed is told to a cleanup that comes back, as long as it is there") {
   Fixture f;
   const uint32_t existing = f.queue.writer().durable_end().segment;

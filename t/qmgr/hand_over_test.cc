@@ -12,20 +12,20 @@ TEST_CASE("nothing is handed out before each living worker of before has reporte
   REQUIRE(f.workers.call_roll(f.turn));
   CHECK(f.workers.awaits_somebody());
   REQUIRE(f.tell(first, ipc::Available{10, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   CHECK(first.read().empty());
   SECTION("it reports what it has, and that is given to nobody else") {
     REQUIRE(f.tell(second, ipc::Available{10, {{mine, {0}, 7}}}));
   }
   SECTION("it dies") {
     two.reset();
-    f.workers.hand_out(f.turn);
+    f.workers.hand_out(f.turn, true);
     CHECK(first.read().empty());
     f.deliveries.act(ipc::Verb::kDelete, *f.queue.ledger().find(mine), kNow);
     f.workers.look(kNow, f.turn);
   }
   CHECK_FALSE(f.workers.awaits_somebody());
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   first.read();
   second.read();
   const RemoteEnd& taker = first.types.empty() ? second : first;
@@ -53,7 +53,7 @@ TEST_CASE("a worker whose connection breaks keeps its work as long as it lives, 
   std::optional<ipc::Presence> sign(f.alive(worker));
   const auto named = f.admit(), never_came = f.admit(), answered = f.admit();
   REQUIRE(f.tell(worker, ipc::Available{10, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   worker.read();
   const auto last = worker.last<ipc::Deliver>();
   REQUIRE(last.id == answered);
@@ -65,11 +65,11 @@ TEST_CASE("a worker whose connection breaks keeps its work as long as it lives, 
     CHECK(f.workers.awaits_somebody());
     REQUIRE(f.tell(other, ipc::Available{10, {}}));
     const auto fresh = f.admit();
-    f.workers.hand_out(f.turn);
+    f.workers.hand_out(f.turn, true);
     CHECK(other.read().size() == 2);
     CHECK(other.last<ipc::Deliver>().id == fresh);
     f.workers.look(kNow, f.turn + std::chrono::hours(1));
-    f.workers.hand_out(f.turn);
+    f.workers.hand_out(f.turn, true);
     CHECK(other.read().empty());
   }
   SECTION("it comes back: what it names goes on, what it does not name is handed out again") {
@@ -85,7 +85,7 @@ TEST_CASE("a worker whose connection breaks keeps its work as long as it lives, 
       CHECK_FALSE(f.tell(worker, ipc::Returned{kept, named, "late"}));
       f.workers.on_gone(worker.peer, kNow, f.turn);
     }
-    f.workers.hand_out(f.turn);
+    f.workers.hand_out(f.turn, true);
     CHECK(f.queue.ledger().find(never_came)->recipients[0].step == Step::kInHand);
     REQUIRE(f.tell(again, ipc::Results{.number = result.number + 1,
                                        .job = kept,
@@ -112,24 +112,24 @@ TEST_CASE("a suspect has a worker for itself where there are two, and the other 
       other(f.loop, ipc::Role::kSmtpClient);
   const auto suspect = f.admit();
   REQUIRE(f.tell(dying, ipc::Available{1, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   REQUIRE(f.tell(busy, ipc::Available{1, {}}));
   REQUIRE(f.tell(other, ipc::Available{10, {}}));
   f.admit();
   f.admit();
   f.admit();
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   busy.read();
   const auto busy_job = busy.last<ipc::Deliver>();
   CHECK(other.read().size() == 3);  // a segment and two jobs
   f.workers.on_gone(dying.peer, kNow, f.turn);
   f.admit();
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   CHECK(busy.read().empty());
   CHECK(other.read() == std::vector<uint16_t>{ipc::Deliver::kType});
   CHECK(other.last<ipc::Deliver>().id != suspect);
   REQUIRE(f.tell(busy, f.results(busy_job, ipc::Outcome::kSent)));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   CHECK(busy.read() == std::vector<uint16_t>{ipc::Deliver::kType});
   CHECK(busy.last<ipc::Deliver>().id == suspect);
 }
@@ -139,12 +139,12 @@ TEST_CASE("a single worker takes one suspect at a time, and new mail beside it")
   RemoteEnd dying(f.loop, ipc::Role::kSmtpClient), worker(f.loop, ipc::Role::kSmtpClient);
   const auto first = f.admit(), second = f.admit();
   REQUIRE(f.tell(dying, ipc::Available{10, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   f.workers.on_gone(dying.peer, kNow, f.turn);
   const auto fresh = f.admit();
   REQUIRE(f.tell(worker, ipc::Available{10, {}}));
-  f.workers.hand_out(f.turn);
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
+  f.workers.hand_out(f.turn, true);
   worker.read();
   CHECK(worker.types.size() == 3);
   CHECK(worker.last<ipc::Deliver>().id == fresh);
@@ -160,7 +160,7 @@ TEST_CASE("the listing says why a message is held") {
   for (int deaths = 0; deaths < 3; ++deaths) {
     RemoteEnd dying(f.loop, ipc::Role::kSmtpClient);
     REQUIRE(f.tell(dying, ipc::Available{10, {}}));
-    f.workers.hand_out(f.turn);
+    f.workers.hand_out(f.turn, true);
     f.workers.on_gone(dying.peer, kNow, f.turn);
   }
   REQUIRE(f.ask(command, ipc::ListQueue{}));

@@ -80,7 +80,8 @@ TEST_CASE("what became of each recipient is known after a kill; what was in some
   ledger.failed(message, 2, false);
   ledger.failed(message, 3, true);
   ledger.failed(message, 4, false);
-  ledger.reported(message, 4);
+  CHECK(ledger.reported(message, {4, 70}));
+  CHECK_FALSE(ledger.reported(message, {4}));
   message.recipients[5].step = Step::kInHand;
   ledger.failed(message, 6, false);
   message.recipients[6].step = Step::kReporting;
@@ -123,6 +124,24 @@ TEST_CASE("a retry that is on its way keeps its number of attempts in a snapshot
     CHECK(queue.ledger().find(id)->recipients[i].attempts == 5);
   }
   CHECK(queue.ledger().find(id)->held);
+}
+
+TEST_CASE("what a report in the log tells of is done, although nobody lived to write that down") {
+  SmallQueue queue;
+  Message& message = queue.add(envelope(3));
+  const queue::QueueId id = message.id;
+  queue.ledger().delivered(message, 0);
+  queue.ledger().failed(message, 1, false);
+  REQUIRE(queue.ledger().write());
+  queue::Envelope report = envelope(1, "");
+  report.report_of = queue::ReportOf{id, {1, 70}};
+  queue.write(report);
+  queue.restart();
+  CHECK(step(queue, id, 1) == Step::kDone);
+  CHECK(step(queue, id, 2) == Step::kReady);
+  CHECK(queue.ledger().messages().size() == 2);
+  queue.restart();
+  CHECK(step(queue, id, 1) == Step::kDone);
 }
 
 TEST_CASE("hold and release are remembered") {

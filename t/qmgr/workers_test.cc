@@ -8,16 +8,16 @@ TEST_CASE("a worker gets a segment once, before its first job in it, and no more
   Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   for (int i = 0; i < 3; ++i) f.admit();
-  f.workers.hand_out(f.turn);  // nobody is there
+  f.workers.hand_out(f.turn, true);  // nobody is there
   REQUIRE(f.tell(worker, ipc::Available{2, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   CHECK(worker.read() == std::vector<uint16_t>{ipc::OpenSegment::kType, ipc::Deliver::kType, ipc::Deliver::kType});
   CHECK(worker.descriptors == 1);
   const auto job = worker.last<ipc::Deliver>();
   CHECK(job.next_hop_host == "relay.example.com");
   CHECK(job.sender == "sender@example.com");
   REQUIRE(f.tell(worker, f.results(job, ipc::Outcome::kSent)));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   CHECK(worker.read() == std::vector<uint16_t>{ipc::Deliver::kType});
 }
 
@@ -26,7 +26,7 @@ TEST_CASE("a result is confirmed when the journal has been written, once, and no
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit();
   REQUIRE(f.tell(worker, ipc::Available{10, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   worker.read();
   REQUIRE(f.tell(worker, f.results(worker.last<ipc::Deliver>(), ipc::Outcome::kSent)));
   CHECK(worker.read().empty());
@@ -44,11 +44,11 @@ TEST_CASE("what a worker had in hand when it died goes to another one") {
   RemoteEnd first(f.loop, ipc::Role::kSmtpClient), second(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit();
   REQUIRE(f.tell(first, ipc::Available{10, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   CHECK(first.read().size() == 2);
   f.workers.on_gone(first.peer, kNow, f.turn);
   REQUIRE(f.tell(second, ipc::Available{10, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   second.read();
   CHECK(second.last<ipc::Deliver>().id == id);
 }
@@ -58,13 +58,13 @@ TEST_CASE("a worker that gave a job back rests, so that the two do not play it t
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit();
   REQUIRE(f.tell(worker, ipc::Available{10, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   worker.read();
   const uint64_t job = worker.last<ipc::Deliver>().job;
   REQUIRE(f.tell(worker, ipc::Returned{job, id, "no connection"}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   CHECK(worker.read().empty());
-  f.workers.hand_out(f.turn + std::chrono::seconds(1));
+  f.workers.hand_out(f.turn + std::chrono::seconds(1), true);
   CHECK(worker.read() == std::vector<uint16_t>{ipc::Deliver::kType});
   CHECK(f.queue.ledger().find(id)->recipients[0].attempts == 0);
 }
@@ -74,7 +74,7 @@ TEST_CASE("what a worker names as in hand when it comes is not handed out, and i
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
   const auto id = f.admit(2);
   REQUIRE(f.tell(worker, ipc::Available{10, {{id, {0, 1}, 7}}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   CHECK(worker.read().empty());
   REQUIRE(f.tell(worker, ipc::Results{.number = 1,
                                       .job = 7,
@@ -103,10 +103,10 @@ TEST_CASE("a failed message goes to bounce and to nobody else, and is gone when 
   const auto id = f.admit();
   REQUIRE(f.tell(client, ipc::Available{10, {}}));
   REQUIRE(f.tell(bounce, ipc::Available{1, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   client.read();
   REQUIRE(f.tell(client, f.results(client.last<ipc::Deliver>(), ipc::Outcome::kBounced)));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   CHECK(client.read().empty());
   CHECK(bounce.read() == std::vector<uint16_t>{ipc::OpenSegment::kType, ipc::MakeReport::kType});
   const auto report = bounce.last<ipc::MakeReport>();
@@ -116,13 +116,64 @@ TEST_CASE("a failed message goes to bounce and to nobody else, and is gone when 
   CHECK(f.queue.ledger().find(id) == nullptr);
 }
 
+TEST_CASE("nothing is given to bounce while the log may have a report that is not known") {
+  Desk f;
+  RemoteEnd client(f.loop, ipc::Role::kSmtpClient), bounce(f.loop, ipc::Role::kBounce);
+  const auto failed = f.admit();
+  REQUIRE(f.tell(client, ipc::Available{10, {}}));
+  REQUIRE(f.tell(bounce, ipc::Available{1, {}}));
+  f.workers.hand_out(f.turn, false);
+  client.read();
+  REQUIRE(f.tell(client, f.results(client.last<ipc::Deliver>(), ipc::Outcome::kBounced)));
+  f.admit();
+  f.workers.hand_out(f.turn, false);
+  CHECK(client.read() == std::vector<uint16_t>{ipc::Deliver::kType});
+  CHECK(bounce.read().empty());
+
+  SECTION("and nothing if it has") {
+    f.deliveries.reported({failed, {0}}, kNow);
+    CHECK(f.queue.ledger().find(failed) == nullptr);
+    f.workers.hand_out(f.turn, true);
+    CHECK(bounce.read().empty());
+  }
+  SECTION("and again if it has not") {
+    f.workers.hand_out(f.turn, true);
+    CHECK(bounce.read() == std::vector<uint16_t>{ipc::OpenSegment::kType, ipc::MakeReport::kType});
+  }
+}
+
+TEST_CASE("a report that is in the log is not asked for again when its bounce has died, and may be told twice") {
+  Desk f;
+  RemoteEnd client(f.loop, ipc::Role::kSmtpClient), bounce(f.loop, ipc::Role::kBounce),
+      next(f.loop, ipc::Role::kBounce);
+  const auto id = f.admit();
+  REQUIRE(f.tell(client, ipc::Available{10, {}}));
+  REQUIRE(f.tell(bounce, ipc::Available{1, {}}));
+  f.workers.hand_out(f.turn, true);
+  client.read();
+  REQUIRE(f.tell(client, f.results(client.last<ipc::Deliver>(), ipc::Outcome::kBounced)));
+  f.workers.hand_out(f.turn, true);
+  bounce.read();
+  const auto report = bounce.last<ipc::MakeReport>();
+  f.deliveries.reported({id, {0}}, kNow);
+  CHECK(f.queue.ledger().find(id) == nullptr);
+
+  SECTION("dead") {
+    f.workers.on_gone(bounce.peer, kNow, f.turn);
+    REQUIRE(f.tell(next, ipc::Available{1, {}}));
+    f.workers.hand_out(f.turn, true);
+    CHECK(next.read().empty());
+  }
+  SECTION("told") { REQUIRE(f.tell(bounce, ipc::ReportStored{1, report.job, id, queue::QueueId{9}, {0}})); }
+}
+
 TEST_CASE("a segment is taken back from those that have it") {
   Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient), idle(f.loop, ipc::Role::kBounce);
   const uint32_t segment = f.queue.ledger().find(f.admit())->place.segment;
   REQUIRE(f.tell(worker, ipc::Available{10, {}}));
   REQUIRE(f.tell(idle, ipc::Available{10, {}}));
-  f.workers.hand_out(f.turn);
+  f.workers.hand_out(f.turn, true);
   worker.read();
   f.workers.close_segment(segment);
   CHECK(worker.read() == std::vector<uint16_t>{ipc::CloseSegment::kType});

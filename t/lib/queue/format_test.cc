@@ -27,6 +27,7 @@ Envelope full_envelope() {
   e.auth_method = "PLAIN";
   e.original_sender = "old@example.com";
   e.envelope_id = "QQ314159";
+  e.report_of = ReportOf{QueueId{77}, {0, 3, 4000}};
   e.return_content = "HDRS";
   e.eight_bit = true;
   e.smtputf8 = true;

@@ -1,6 +1,7 @@
 // The next hop of the benchmarks: an SMTP server that counts mail and keeps none of it.
 //
-//   sink --listen HOST:PORT [--delay MS] [--rcpt-reply TEXT [--rcpt-match WORD] [--rcpt-times K]] [--counters FILE]
+//   sink --listen HOST:PORT [--delay MS] [--rcpt-reply TEXT [--rcpt-match WORD] [--rcpt-times K] [--rcpt-share S]]
+//        [--counters FILE]
 //
 // One thread, epoll, IPv4. Prints its counters as one JSON line on SIGUSR1 and when SIGTERM or SIGINT ends it;
 // FILE gets them too, and in between at least every 20 ms while mail comes in.
@@ -22,6 +23,7 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -38,9 +40,10 @@ struct Options {
   std::string host = "127.0.0.1";
   int port = 0;
   milliseconds delay{0};   // before each reply
-  std::string rcpt_reply;  // instead of 250, for the recipients that the next two choose
+  std::string rcpt_reply;  // instead of 250, for the recipients that the next three choose
   std::string rcpt_match;  // only recipients that contain this
   std::uint64_t rcpt_times = UINT64_MAX;
+  double rcpt_share = 1;  // of them, by chance; the same in every run
   std::string counters_file;
 };
 
@@ -154,7 +157,7 @@ class Connection {
 
   void recipient(std::string_view text) {
     bool refuse = !options_.rcpt_reply.empty() && counters_.refused < options_.rcpt_times &&
-                  text.find(options_.rcpt_match) != std::string_view::npos;
+                  text.find(options_.rcpt_match) != std::string_view::npos && chance() < options_.rcpt_share;
     if (refuse) {
       counters_.refused++;
       replies_ += options_.rcpt_reply + "\r\n";
@@ -162,6 +165,12 @@ class Connection {
       recipients_++;
       replies_ += "250 2.1.5 Ok\r\n";
     }
+  }
+
+  // From 0 to below 1.
+  double chance() {
+    static std::minstd_rand numbers;
+    return std::generate_canonical<double, 32>(numbers);
   }
 
   void data_line(std::string_view text) {
@@ -322,20 +331,19 @@ class Server {
 
 [[noreturn]] void usage() {
   std::fputs(
-      "usage: sink --listen HOST:PORT [--delay MS] [--rcpt-reply TEXT [--rcpt-match WORD] [--rcpt-times K]] "
+      "usage: sink --listen HOST:PORT [--delay MS] [--rcpt-reply TEXT [--rcpt-match WORD] [--rcpt-times K] "
+      "[--rcpt-share S]] "
       "[--counters FILE]\n",
       stderr);
   std::exit(64);
 }
 
 Options read_options(int argc, char** argv) {
-  static const option kOptions[] = {{"listen", required_argument, nullptr, 'l'},
-                                    {"delay", required_argument, nullptr, 'd'},
-                                    {"rcpt-reply", required_argument, nullptr, 'r'},
-                                    {"rcpt-match", required_argument, nullptr, 'm'},
-                                    {"rcpt-times", required_argument, nullptr, 't'},
-                                    {"counters", required_argument, nullptr, 'c'},
-                                    {nullptr, 0, nullptr, 0}};
+  static const option kOptions[] = {
+      {"listen", required_argument, nullptr, 'l'},     {"delay", required_argument, nullptr, 'd'},
+      {"rcpt-reply", required_argument, nullptr, 'r'}, {"rcpt-match", required_argument, nullptr, 'm'},
+      {"rcpt-times", required_argument, nullptr, 't'}, {"rcpt-share", required_argument, nullptr, 's'},
+      {"counters", required_argument, nullptr, 'c'},   {nullptr, 0, nullptr, 0}};
   Options options;
   for (int choice; (choice = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
     std::string value = optarg ? optarg : "";
@@ -357,6 +365,9 @@ Options read_options(int argc, char** argv) {
         break;
       case 't':
         options.rcpt_times = std::strtoull(optarg, nullptr, 10);
+        break;
+      case 's':
+        options.rcpt_share = std::atof(optarg);
         break;
       case 'c':
         options.counters_file = value;

@@ -89,7 +89,8 @@ constexpr Row kRows[] = {
            "Messages a minute of one client outside mynetworks. 0: no limit."),
     number("smtpd_min_data_rate", "500", 1, kUnlimited, "The least bytes a second from a client that is sending."),
     size("header_size_limit", "102400", 1, kUnlimited,
-         "The longest header field that is looked at; a longer one is passed on whole or refused, never cut."),
+         "The longest header field that is read; a longer one is counted if it is a Received, and passed on whole.")
+        .works(),
     size("line_length_limit", "2048", 512, kUnlimited, "The longest command line.").works(),
     number("hopcount_limit", "50", 1, kUnlimited, "Received headers above which a message is refused as looping.")
         .works(),

@@ -4,7 +4,7 @@ import re
 import unittest
 
 from harness import Instance, main, message, wait_until
-from next_hop import NextHop
+from next_hop import NextHop, split_received
 from smtp_client import dot_stuffed, queue_id
 
 HOST = r"[^\s\[]+\[127\.0\.0\.1\]"
@@ -208,12 +208,6 @@ class Refusals(unittest.TestCase):
             client.transaction("ann@origin.test", "small@dest.test", message("small"))
             wait_until(lambda: hop.messages_for("small@dest.test"))
             self.assertEqual(hop.messages_for("bob@dest.test"), [])
-
-
-def split_received(content):
-    """(our Received header with its folded lines, the rest)."""
-    found = re.match(rb"Received:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", content)
-    return (found.group(0), content[found.end():]) if found else (b"", content)
 
 
 if __name__ == "__main__":

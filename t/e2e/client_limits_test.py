@@ -92,7 +92,8 @@ class Strangers(unittest.TestCase):
             strangers = [stack.enter_context(hikyaku.client(source=STRANGER)) for _ in range(3)]
             for _ in range(20):
                 refused = stack.enter_context(hikyaku.client(source=STRANGER, greeting=421))
-                self.assertRegex(refused.greeting.text, rf"^4\.7\.0 relay\.test Error: too many connections from {STRANGER}$")
+                self.assertRegex(refused.greeting.text,
+                                 rf"^4\.7\.0 relay\.test Error: too many connections from {STRANGER}$")
                 self.assertTrue(refused.closed_by_server())
             stack.enter_context(hikyaku.client(source=OTHER)).hello()
             hikyaku.wait_for_log(rf"warning: Connection concurrency limit exceeded: 4 from unknown\[{STRANGER}\] "
@@ -112,7 +113,8 @@ class Strangers(unittest.TestCase):
                 with hikyaku.client(source=STRANGER) as client:
                     client.quit()
             hikyaku.client(source=STRANGER, greeting=421).close()
-            hikyaku.wait_for_log(rf"warning: Connection rate limit exceeded: 4 from unknown\[{STRANGER}\] for service relay$")
+            hikyaku.wait_for_log(rf"warning: Connection rate limit exceeded: 4 from unknown\[{STRANGER}\] "
+                                 r"for service relay$")
             for _ in range(5):
                 hikyaku.client().close()
             hikyaku.client(source=OTHER).close()
@@ -133,8 +135,8 @@ class Strangers(unittest.TestCase):
                 client.send(b"MAIL FROM:<ann@origin.test>\r\nRSET\r\nNOOP\r\n")
                 for code in (450, 250, 250):
                     client.expect(code)
-            hikyaku.wait_for_log(rf"warning: Message delivery request rate limit exceeded: 3 from unknown\[{STRANGER}\] "
-                                 r"for service relay$")
+            hikyaku.wait_for_log(r"warning: Message delivery request rate limit exceeded: 3 from "
+                                 rf"unknown\[{STRANGER}\] for service relay$")
             for number in range(5):
                 hikyaku.send("ann@origin.test", f"own{number}@dest.test", message(f"own{number}"))
 

@@ -23,13 +23,18 @@ PIECES = [
     b"RCPT TO:<bob@dest.test>\r\n", b"RCPT TO:<bob@dest.test> NOTIFY=NEVER\r\n", b"RCPT TO:<Postmaster>\r\n",
     b"RCPT TO:<a..b@docomo.ne.jp>\r\n", b"RCPT TO:<\x00\xff@\x80>\r\n", b"RCPT TO:<b%c!d@dest.test>\n",
     b"RCPT TO:<bob@dest.test>\r\n" * 40, b"DATA\r\n", b"DATA\r\n" + dot_stuffed(message("storm", ["x", ".", "..y"])),
-    b"DATA\r\n" + dot_stuffed(b"Subject: \xe9\x00\r\n\r\n" + b"\xff" * 3000 + b"\r\n"), b"DATA\r\nx\n.\n", b".\r\n", b"\r\n.\r\n",
-    b"DATA\r\n" + dot_stuffed(b"X: " + b"y" * 70000 + b"\r\n\r\n" + b"z" * 300000), b"DATA\r\n" + b"Received: a\r\n" * 60 + b".\r\n",
+    b"DATA\r\n" + dot_stuffed(b"Subject: \xe9\x00\r\n\r\n" + b"\xff" * 3000 + b"\r\n"), b"DATA\r\nx\n.\n",
+    b".\r\n", b"\r\n.\r\n",
+    b"DATA\r\n" + dot_stuffed(b"X: " + b"y" * 70000 + b"\r\n\r\n" + b"z" * 300000),
+    b"DATA\r\n" + b"Received: a\r\n" * 60 + b".\r\n",
     b"RSET\r\n", b"NOOP\r\n" * 10, b"VRFY bob\r\n", b"HELP\r\n", b"EXPN all\r\n", b"QUIT\r\n", b"EHLO again.test\r\n",
-    b"HELO \x1b[31m\r\n", b"BDAT 10 LAST\r\n0123456789", b"STARTTLS\r\n\x16\x03\x01\x02\x00", b"AUTH PLAIN " + b"A" * 3000 + b"\r\n",
+    b"HELO \x1b[31m\r\n", b"BDAT 10 LAST\r\n0123456789",
+    b"STARTTLS\r\n\x16\x03\x01\x02\x00", b"AUTH PLAIN " + b"A" * 3000 + b"\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n", b"\0" * 100, b"\r" * 100, b"\n" * 30, b"x" * 10000,
 ]
-WHOLE = [b"MAIL FROM:<ann@origin.test>\r\n", b"RCPT TO:<bob@dest.test>\r\n", b"DATA\r\n", dot_stuffed(message("storm")), b"QUIT\r\n"]
+WHOLE = [b"MAIL FROM:<ann@origin.test>\r\n", b"RCPT TO:<bob@dest.test>\r\n", b"DATA\r\n", dot_stuffed(message("storm")),
+         b"QUIT\r\n"]
+SPLINTERS = (b"\r", b"\n", b"\0", b".", b"\r\n.\r\n", b"<", b">", b'"', b"\\", b"\xff", b"@" * 300)
 
 
 def mutated(chance, octets):
@@ -42,7 +47,7 @@ def mutated(chance, octets):
         elif kind == 1:
             del octets[at:at + chance.randrange(1, 20)]
         elif kind == 2:
-            octets[at:at] = chance.choice((b"\r", b"\n", b"\0", b".", b"\r\n.\r\n", b"<", b">", b'"', b"\\", b"\xff", b"@" * 300))
+            octets[at:at] = chance.choice(SPLINTERS)
         elif kind == 3:
             octets[at:at] = octets[max(0, at - 100):at]
         else:
@@ -91,8 +96,8 @@ def descriptors(pids):
 
 class Storm(unittest.TestCase):
     def test_after_a_storm_the_daemons_are_the_same_and_mail_flows(self):
-        settings = {"smtpd_soft_error_limit": "1000", "smtpd_hard_error_limit": "30", "relay_message_size_limit": "200k",
-                    "connection_pool_timeout": "1s"}
+        settings = {"smtpd_soft_error_limit": "1000", "smtpd_hard_error_limit": "30",
+                    "relay_message_size_limit": "200k", "connection_pool_timeout": "1s"}
         with NextHop() as hop, Instance(hop, settings) as hikyaku:
             hikyaku.send("ann@origin.test", "before@dest.test", message("before"))
             wait_until(lambda: hop.messages_for("before@dest.test"))

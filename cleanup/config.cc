@@ -31,6 +31,7 @@ Config read_config(const config::Settings& settings) {
   config.our_name = settings.text("myhostname");
   config.headers.received_header = form_of(settings.text("received_header"));
   config.headers.hopcount_limit = static_cast<size_t>(settings.number("hopcount_limit"));
+  config.headers.header_size_limit = static_cast<size_t>(settings.size("header_size_limit"));
   config.headers.loop_token = loop_token_of(config.our_name);
   config.most_bytes = std::max(settings.size("relay_message_size_limit"), settings.size("inbound_message_size_limit"));
   return config;

@@ -64,6 +64,8 @@ HeaderResult apply_header_policy(const HeaderPolicy& policy, const ReceivedFacts
     if (util::iequals(field.name, "Received")) {
       ++result.hops;
       if (strips) cutter.cut(field);
+    } else if (field.text.size() > policy.header_size_limit) {
+      continue;  // nobody who means us writes such a field: it is passed on whole
     } else if (marks && util::iequals(field.name, kLoopMark)) {
       const std::optional<uint64_t> told = passes(field.value, policy.loop_token);
       if (told) {

@@ -17,8 +17,9 @@ inline constexpr uint64_t kMostPasses = 10;
 
 struct HeaderPolicy {
   ReceivedHeader received_header = ReceivedHeader::kAbbreviated;
-  size_t hopcount_limit = 50;  // Received fields that a message may arrive with
-  std::string loop_token;      // opaque, fixed for this instance: letters and digits
+  size_t hopcount_limit = 50;         // Received fields that a message may arrive with
+  std::string loop_token;             // opaque, fixed for this instance: letters and digits
+  size_t header_size_limit = 102400;  // octets of a field that is read; of a longer one only the name is
 };
 
 // The new content is `prepend` followed by `keep`. The views point into the content that was given.

@@ -8,6 +8,7 @@
 #include "config/settings.h"
 #include "net/network_list.h"
 #include "smtp/server_session.h"
+#include "smtpd/client_counts.h"
 
 namespace hikyaku::smtpd {
 
@@ -20,6 +21,8 @@ struct Config {
   std::string service;          // "relay", "submission" …
   net::NetworkList networks;    // who may relay (rows 13-16)
   std::chrono::milliseconds timeout{300000};
+  uint64_t least_data_rate = 500;    // octets a second
+  ClientLimits clients;              // of those outside `networks`
   bool needs_local_address = false;  // the Received header names it: a system call per connection
 };
 

@@ -23,11 +23,14 @@ std::vector<smtp::Action>& out() {
   return actions;
 }
 
-smtp::ServerOptions options_for(const Config& config, const net::Address& peer) {
+smtp::ServerOptions options_for(const Config& config, bool permitted) {
   smtp::ServerOptions options = config.session;
-  options.relay_allowed = config.networks.contains(peer);
+  options.relay_allowed = permitted;
+  options.ask_sender = !permitted && config.clients.message_rate != 0;
   return options;
 }
+
+bool is_above(unsigned count, unsigned limit) { return limit != 0 && count > limit; }
 
 }  // namespace
 
@@ -35,9 +38,11 @@ Connection::Connection(Surroundings& surroundings, os::UniqueFd fd, uint16_t por
     : around_(surroundings),
       peer_(net::peer_of(fd.get())),
       peer_host_(peer_.host()),
+      permitted_(surroundings.config.networks.contains(peer_)),
       port_(port),
       stream_(surroundings.loop, std::move(fd), *this),
-      session_(options_for(surroundings.config, peer_)) {
+      session_(options_for(surroundings.config, permitted_)),
+      patience_(surroundings.config.timeout, surroundings.config.least_data_rate) {
   if (around_.config.needs_local_address) local_host_ = net::local_of(stream_.fd()).host();
 }
 
@@ -49,10 +54,42 @@ Connection::~Connection() {
 
 void Connection::start() {
   around_.logger.record(log::Connected{{"unknown", peer_host_}});
-  stream_.set_deadline(around_.config.timeout);
+  if (!admit()) return;
+  await_client();
   stream_.start_reading();
   session_.greet(out());
   act();
+}
+
+// Clients in mynetworks have no limits, as Postfix's default is.
+bool Connection::admit() {
+  const ClientLimits& limits = around_.clients.limits();
+  const bool counts = limits.connections != 0 || limits.connection_rate != 0 || limits.message_rate != 0;
+  if (permitted_ || !counts) return true;
+  counted_.emplace(around_.clients, client_key(peer_));
+  const auto connections = around_.clients.arrived(counted_->key(), around_.loop.now());
+  std::string excess;
+  if (is_above(connections.now, limits.connections))
+    excess = "Connection concurrency limit exceeded: " + std::to_string(connections.now);
+  else if (is_above(connections.this_minute, limits.connection_rate))
+    excess = "Connection rate limit exceeded: " + std::to_string(connections.this_minute);
+  if (excess.empty()) return true;
+  warn_of(excess);
+  session_.turn_away("Error: too many connections from " + peer_host_, out());
+  act();
+  // No five seconds for its last words: that would be what it wants.
+  if (!ended_) end();
+  return false;
+}
+
+void Connection::warn_of(const std::string& excess) {
+  around_.logger.warning(excess + " from unknown[" + peer_host_ + "] for service " + around_.config.service);
+}
+
+// It is the client's turn.
+void Connection::await_client() {
+  patience_.begin(around_.loop.now());
+  stream_.set_deadline(around_.config.timeout);
 }
 
 void Connection::shut_down() {
@@ -63,8 +100,14 @@ void Connection::shut_down() {
 
 void Connection::on_bytes(std::string_view bytes) {
   if (closing_) return;  // a client that talks on while it is being hung up on
-  stream_.set_deadline(around_.config.timeout);
+  const uint64_t commands = session_.commands();
+  const bool content = session_.receiving_content();
   session_.receive(bytes, out());
+  if (session_.commands() != commands || session_.receiving_content() != content)
+    patience_.begin(around_.loop.now());
+  else if (content)
+    patience_.received(around_.loop.now(), bytes.size());
+  stream_.set_deadline(patience_.left(around_.loop.now()));
   act();
   // What a client sends behind a message that is being stored is kept by the session; the rest stays in the kernel.
   if (!reading_ || ended_ || closing_ || !must_wait()) return;
@@ -99,7 +142,7 @@ void Connection::act() {
 void Connection::read_on() {
   if (reading_ || closing_ || ended_ || must_wait()) return;
   reading_ = true;
-  stream_.set_deadline(around_.config.timeout);
+  await_client();
   stream_.start_reading();
 }
 
@@ -150,7 +193,7 @@ void Connection::stored(const StoreResult& result) {
     smtp::Rejected rejected{"END-OF-MESSAGE", *result.reply, request_sender_, ""};
     perform(rejected);
   }
-  stream_.set_deadline(around_.config.timeout);
+  await_client();
   session_.stored(*result.reply, out());
   act();
 }
@@ -171,14 +214,30 @@ void Connection::perform(smtp::Delay&) {
   if (!delay_) {
     delay_ = std::make_unique<event::Timer>(around_.loop, [this] {
       if (closing_ || ended_) return;
+      await_client();
       session_.resume(out());
       act();
     });
   }
+  stream_.cancel_deadline();  // it is our turn now
   delay_->set(kTarpit);
 }
 
 void Connection::perform(smtp::Close&) { close(); }
+
+void Connection::perform(smtp::Noted& noted) {
+  around_.logger.record(
+      log::Noted{std::move(noted.what), {"unknown", peer_host_}, std::move(noted.detail), noted.warning});
+}
+
+// Only of those is the session told to ask who have a limit.
+void Connection::perform(smtp::AskSender&) {
+  const unsigned messages = around_.clients.message(counted_->key(), around_.loop.now());
+  if (!is_above(messages, around_.clients.limits().message_rate))
+    return session_.decided(smtp::Verdict::accept(), out());
+  warn_of("Message delivery request rate limit exceeded: " + std::to_string(messages));
+  session_.decided(smtp::Verdict::refuse({450, "4.7.1", "Error: too much mail from " + peer_host_}), out());
+}
 
 void Connection::close() {
   if (ended_ || closing_) return;

@@ -10,7 +10,9 @@
 #include "net/stream.h"
 #include "smtp/server_session.h"
 #include "smtpd/body_writer.h"
+#include "smtpd/client_counts.h"
 #include "smtpd/config.h"
+#include "smtpd/patience.h"
 #include "smtpd/queue_client.h"
 #include "smtpd/receive_budget.h"
 #include "util/error.h"
@@ -30,6 +32,7 @@ struct Surroundings {
   const Config& config;
   QueueClient& queue;
   ReceiveBudget& budget;
+  ClientCounts& clients;
   queue::Disk& disk;
   std::function<void(Connection&)> ended;  // may not destroy the connection before the turn's end
 };
@@ -61,13 +64,17 @@ class Connection final : public net::StreamHandler {
   void on_drained() override;
   void on_deadline() override;
 
+  // Counts the client; false when it has been sent away.
+  bool admit();
+  void warn_of(const std::string& excess);
+  void await_client();
   // Carries out the actions that are in out(), including those that carrying out adds.
   void act();
   // Whether more from the client would have to be kept by us.
   bool must_wait() const;
   bool waits_for_memory() const;
   void perform(smtp::SendReply& reply);
-  void perform(smtp::AskSender&) { util::ensure(false, "the session was told not to ask"); }
+  void perform(smtp::AskSender& asked);
   void perform(smtp::AskRecipient&) { util::ensure(false, "the session was told not to ask"); }
   void perform(smtp::BigContent& begun);
   void perform(smtp::ContentPiece& piece);
@@ -76,6 +83,7 @@ class Connection final : public net::StreamHandler {
   void perform(smtp::Rejected& rejected);
   void perform(smtp::Delay&);
   void perform(smtp::Close&);
+  void perform(smtp::Noted& noted);
   queue::Envelope envelope_of(const smtp::Transaction& transaction) const;
   void body_given(os::UniqueFd file);
   void big_answered(const StoreResult& result);
@@ -90,9 +98,12 @@ class Connection final : public net::StreamHandler {
   Surroundings& around_;
   net::Address peer_;
   std::string peer_host_, local_host_;
+  bool permitted_;  // it is in mynetworks
   uint16_t port_;
   net::Stream stream_;
   smtp::ServerSession session_;
+  Patience patience_;
+  std::optional<ConnectedClient> counted_;  // where it has limits
   std::unique_ptr<event::Timer> delay_;
   uint64_t request_ = 0;        // being stored, 0 when none
   std::string request_sender_;  // for the log

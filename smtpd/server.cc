@@ -11,12 +11,14 @@ Server::Server(service::Context& context)
                  for (auto& [key, connection] : connections_) connection->read_on();
                }),
       budget_([this] { read_on_.schedule(); }),
+      clients_(config_.clients),
       queue_(context.loop(), budget_, [this] { listen(); }),
       surroundings_{context.loop(),
                     context.logger(),
                     config_,
                     queue_,
                     budget_,
+                    clients_,
                     disk_,
                     [this](Connection& connection) {
                       ended_.push_back(&connection);

@@ -28,6 +28,7 @@ class Server final : public service::Daemon {
   Config config_;
   event::TurnEnd read_on_;
   ReceiveBudget budget_;
+  ClientCounts clients_;
   queue::RealDisk disk_;
   QueueClient queue_;
   Surroundings surroundings_;

@@ -66,30 +66,48 @@ constexpr Row kRows[] = {
            "haproxy: connections begin with the PROXY protocol, version 1 or 2.")
         .or_empty(),
     list("proxy_protocol_networks", "", "The networks from which the PROXY protocol is taken; no others."),
-    choice("smtpd_forbid_bare_newline", "normalize", "no yes normalize reject note",
-           "What to do with a line that ends in a bare newline. Only CRLF.CRLF ends a message, whatever is set."),
+    choice(
+        "smtpd_forbid_bare_newline", "normalize", "no yes normalize reject note",
+        "What to do with a line that ends in a bare newline: take it for CRLF (no, yes, normalize), also tell the log "
+        "(note), or refuse it (reject: 550 for the message, 521 and the end for a command). Only CRLF.CRLF ends a "
+        "message, whatever is set.")
+        .works(),
     yes_no("strict_rfc821_envelopes", false, "Refuses addresses in MAIL and RCPT that RFC 5321's syntax forbids.")
         .works(),
 
     duration("smtpd_timeout", "300s", Unit::kSeconds, seconds(1), kYear,
-             "How long a server waits for a client's command or data, and for a client to take a reply.")
+             "How long a server waits for a whole command, for content (see smtpd_min_data_rate), and for a client to "
+             "take a reply.")
         .works(),
-    number("smtpd_recipient_limit", "1000", 1, kUnlimited, "The most recipients of one message.").works(),
-    number("smtpd_soft_error_limit", "10", 1, kUnlimited, "Errors of a client after which its replies are delayed.")
+    number(
+        "smtpd_recipient_limit", "1000", 1, kUnlimited,
+        "The most recipients of one message; more are answered 452. Only from the 1001st of these on they are errors.")
+        .works(),
+    number("smtpd_soft_error_limit", "10", 1, kUnlimited,
+           "Errors of a client, without mail, after which each reply comes a second late.")
         .works(),
     number("smtpd_hard_error_limit", "20", 1, kUnlimited, "Errors of a client after which it is disconnected.").works(),
     number("smtpd_junk_command_limit", "100", 1, kUnlimited,
-           "Commands without purpose (NOOP, VRFY, RSET …) after which each counts as an error.")
+           "Commands that move no mail (NOOP, VRFY, RSET, HELP, HELO, EHLO) after which each counts as an error.")
         .works(),
-    number("smtpd_client_connection_count_limit", "50", 0, kUnlimited,
-           "Simultaneous connections of one client outside mynetworks. 0: no limit."),
+    number(
+        "smtpd_client_connection_count_limit", "50", 0, kUnlimited,
+        "Simultaneous connections of one client outside mynetworks, an IPv6 client being a network of 84 bits; above "
+        "it 421. 0: no limit. As for the two rates, each process of a service counts for itself.")
+        .works(),
     number("smtpd_client_connection_rate_limit", "0", 0, kUnlimited,
-           "Connections a minute of one client outside mynetworks. 0: no limit."),
+           "Connections a minute of one client outside mynetworks; above it 421. 0: no limit.")
+        .works(),
     number("smtpd_client_message_rate_limit", "0", 0, kUnlimited,
-           "Messages a minute of one client outside mynetworks. 0: no limit."),
-    number("smtpd_min_data_rate", "500", 1, kUnlimited, "The least bytes a second from a client that is sending."),
+           "MAIL commands a minute of one client outside mynetworks; above it 450. 0: no limit.")
+        .works(),
+    number(
+        "smtpd_min_data_rate", "500", 1, kUnlimited,
+        "Bytes a second at which a client may send content for ever; a slower one has used up smtpd_timeout some time.")
+        .works(),
     size("header_size_limit", "102400", 1, kUnlimited,
-         "The longest header field that is looked at; a longer one is passed on whole or refused, never cut."),
+         "The longest header field that is read; a longer one is counted if it is a Received, and passed on whole.")
+        .works(),
     size("line_length_limit", "2048", 512, kUnlimited, "The longest command line.").works(),
     number("hopcount_limit", "50", 1, kUnlimited, "Received headers above which a message is refused as looping.")
         .works(),

@@ -82,6 +82,16 @@ struct Printer {
     out += " proto=" + e.protocol;
     if (!e.helo.empty()) out += " helo=<" + escape_for_log(e.helo) + ">";
   }
+  void operator()(const Noted& e) const {
+    constexpr size_t kMostShown = 100;
+    if (e.warning) out += "warning: ";
+    add(out, e.what);
+    out += " from ";
+    add_peer(out, e.peer);
+    if (e.detail.empty()) return;
+    out += ": ";
+    add(out, std::string_view(e.detail).substr(0, kMostShown));
+  }
   void operator()(const ClientKnown& e) const {
     start(e.id);
     out += "client=";

@@ -41,6 +41,13 @@ struct Rejected {
   bool has_sender = false, has_recipient = false;
   std::string protocol, helo;
 };
+// How a client behaves.
+struct Noted {
+  std::string what;  // "too many errors after RCPT"
+  Peer peer;
+  std::string detail;  // the client's words, or empty; only the first are shown
+  bool warning = false;
+};
 struct ClientKnown {
   queue::QueueId id;
   Peer peer;
@@ -74,7 +81,7 @@ struct ReportMade {
 };
 
 using Event = std::variant<Connected, Disconnected, ConnectionLost, Rejected, ClientKnown, MessageIdSeen, QueueActive,
-                           Attempt, Removed, ReportMade>;
+                           Attempt, Removed, ReportMade, Noted>;
 
 // Appends the text of the log line, without time stamp and program.
 void print(const Event& event, std::string& out);

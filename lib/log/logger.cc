@@ -70,7 +70,8 @@ void Logger::line(Level level, std::string_view prefix, std::string_view text) {
 }
 
 void Logger::record(const Event& event) {
-  begin(Level::kInfo);
+  const Noted* noted = std::get_if<Noted>(&event);
+  begin(noted != nullptr && noted->warning ? Level::kWarning : Level::kInfo);
   print(event, waiting_);
   end();
 }

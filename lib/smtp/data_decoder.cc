@@ -97,6 +97,7 @@ bool DataDecoder::step(char c, std::string& content) {
   if (c == '\r') {
     at_ = At::kCr;
   } else if (c == '\n') {
+    has_bare_newline_ = true;
     put("\r\n", content);
     at_ = At::kLfLineStart;
   } else if (c == '.' && at_ != At::kInLine) {
@@ -121,6 +122,7 @@ bool DataDecoder::step_at_dot(char c, std::string& content) {
       return true;
     }
     has_dot_line_ = true;
+    if (!cr_seen) has_bare_newline_ = true;
     put(".\r\n", content);
     at_ = cr_seen ? At::kLineStart : At::kLfLineStart;
     return false;

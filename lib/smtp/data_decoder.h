@@ -33,6 +33,7 @@ class DataDecoder {
   bool over_limit() const { return limit_ != 0 && size_ > limit_; }
   bool has_dot_line() const { return has_dot_line_; }  // a line of the decoded content begins with '.'
   bool eight_bit() const { return eight_bit_; }
+  bool has_bare_newline() const { return has_bare_newline_; }  // an LF came without a CR before it
 
  private:
   // Where the next octet stands. "After LF" states cannot lead to the end of the content.
@@ -57,6 +58,7 @@ class DataDecoder {
   At at_ = At::kLineStart;
   bool has_dot_line_ = false;
   bool eight_bit_ = false;
+  bool has_bare_newline_ = false;
 };
 
 }  // namespace hikyaku::smtp

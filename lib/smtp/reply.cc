@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 #include <utility>
 
 #include "util/text.h"
@@ -42,9 +43,11 @@ void append_reply(std::string& wire, int code, std::string_view enhanced, std::s
   }
   wire += text.substr(0, kMaxReplyLine);
   if (wire.size() > start + kMaxReplyLine - 2) wire.resize(start + kMaxReplyLine - 2);
-  std::replace_if(
-      wire.begin() + static_cast<std::ptrdiff_t>(start), wire.end(),
-      [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
+  for (char& c : std::span(wire).subspan(start)) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (octet < 0x20 || octet == 0x7F) c = ' ';
+    if (octet > 0x7F) c = '?';
+  }
   wire += "\r\n";
 }
 

@@ -22,8 +22,9 @@ struct Reply {
   bool operator==(const Reply&) const = default;
 };
 
-// Appends "code enhanced text\r\n". Any CR, LF or NUL in `text` is written as a space, so that a quoted command or
-// address can never start a line of its own. A text too long for one line (RFC 5321 section 4.5.3.1.5) is cut.
+// Appends "code enhanced text\r\n". Control characters in `text` are written as spaces, so that a quoted command or
+// address can never start a line of its own, and octets above 127 as '?'. A text too long for one line (RFC 5321
+// section 4.5.3.1.5) is cut.
 void append_reply(std::string& wire, int code, std::string_view enhanced, std::string_view text);
 void append_reply(std::string& wire, const Reply& reply);
 

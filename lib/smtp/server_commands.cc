@@ -1,5 +1,6 @@
 // The server's session: what each command does.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "smtp/server_session.h"
@@ -22,14 +23,21 @@ std::string_view take_word(std::string_view& text) {
   return word;
 }
 
+// Up to twenty digits (RFC 1870 section 4), of which the largest are more than we can count: the most that we can.
+std::optional<uint64_t> read_size(std::string_view text) {
+  constexpr size_t kMostDigits = 20;
+  if (text.empty() || text.size() > kMostDigits || !std::ranges::all_of(text, util::is_digit)) return std::nullopt;
+  return util::parse_number(text).value_or(std::numeric_limits<uint64_t>::max());
+}
+
 bool is_plain_ascii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
 }
 
 // Verbs that exist, here not or not yet: a client learns that it did nothing wrong.
 bool is_known_elsewhere(std::string_view word) {
-  constexpr std::string_view kVerbsElsewhere[] = {"STARTTLS", "AUTH", "BDAT", "ETRN", "EXPN",    "HELP",
-                                                  "TURN",     "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD"};
+  constexpr std::string_view kVerbsElsewhere[] = {"STARTTLS", "AUTH", "BDAT", "ETRN",    "EXPN",    "TURN",
+                                                  "SEND",     "SOML", "SAML", "XCLIENT", "XFORWARD"};
   return std::ranges::any_of(kVerbsElsewhere, [&](std::string_view verb) { return util::iequals(word, verb); });
 }
 
@@ -56,10 +64,12 @@ void ServerSession::run_command(Verb verb, std::string_view arguments, std::vect
     case Verb::kRset:
       return rset(arguments, out);
     case Verb::kNoop:
-      if (!count_junk(out)) accept(250, "2.0.0", "Ok");
-      return;
+      count_junk();
+      return accept(250, "2.0.0", "Ok");
     case Verb::kVrfy:
       return vrfy(arguments, out);
+    case Verb::kHelp:
+      return help();
     case Verb::kQuit:
       accept(221, "2.0.0", "Bye");
       return close(out);
@@ -73,6 +83,7 @@ void ServerSession::helo(Verb verb, std::string_view arguments, std::vector<Acti
   const std::string_view name = take_word(arguments);
   if (name.empty() || name.size() > kMaxHelo || !is_plain_ascii(name))
     return refuse({501, "", verb == Verb::kEhlo ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"}, out);
+  count_junk();
   end_transaction();
   helo_ = name;
   esmtp_ = verb == Verb::kEhlo;
@@ -105,16 +116,19 @@ void ServerSession::mail(std::string_view arguments, std::vector<Action>& out) {
 
 // SIZE of RFC 1870 and BODY of RFC 6152.
 std::optional<Reply> ServerSession::read_mail_parameters(std::string_view arguments, Transaction& transaction) const {
+  bool body_seen = false;
   for (std::string_view word = take_word(arguments); !word.empty(); word = take_word(arguments)) {
     const size_t equals = std::min(word.find('='), word.size());
     const std::string_view key = word.substr(0, equals);
     const std::string_view value = word.substr(std::min(equals + 1, word.size()));
     if (util::iequals(key, "SIZE")) {
-      transaction.size = util::parse_number(value);
-      if (!transaction.size || value.size() > 20) return Reply{501, "5.5.4", "Bad message size syntax"};
+      if (transaction.size) return Reply{501, "5.5.4", "Duplicate SIZE"};
+      transaction.size = read_size(value);
+      if (!transaction.size) return Reply{501, "5.5.4", "Bad message size syntax"};
       if (options_.size_limit != 0 && *transaction.size > options_.size_limit)
         return Reply{552, "5.3.4", "Message size exceeds fixed limit"};
     } else if (util::iequals(key, "BODY")) {
+      if (std::exchange(body_seen, true)) return Reply{501, "5.5.4", "Duplicate BODY"};
       transaction.eight_bit_mime = util::iequals(value, "8BITMIME");
       if (!transaction.eight_bit_mime && !util::iequals(value, "7BIT")) return Reply{501, "5.5.4", "Unknown BODY type"};
     } else {
@@ -189,11 +203,19 @@ void ServerSession::data(std::string_view arguments, std::vector<Action>& out) {
   append_reply(replies_, 354, "", "End data with <CR><LF>.<CR><LF>");
 }
 
+// Whether the content will be refused, however it goes on.
+bool ServerSession::is_doomed() const {
+  return decoder_.over_limit() || (options_.bare_newline == BareNewline::kReject && decoder_.has_bare_newline());
+}
+
 void ServerSession::end_of_content(std::vector<Action>& out) {
   in_content_ = false;
   after_message_ = true;
-  if (decoder_.over_limit()) {
-    refuse_at("END-OF-MESSAGE", {552, "5.3.4", "Error: message size exceeds fixed limit"}, {}, out);
+  if (decoder_.has_bare_newline()) note_bare_newline(out);
+  if (is_doomed()) {
+    Reply reply{552, "5.3.4", "Error: message size exceeds fixed limit"};
+    if (!decoder_.over_limit()) reply = {550, "5.5.2", "Error: bare <LF> received"};
+    refuse_at("END-OF-MESSAGE", std::move(reply), {}, out);
     return end_transaction();
   }
   flush(out);
@@ -207,14 +229,21 @@ void ServerSession::end_of_content(std::vector<Action>& out) {
 
 void ServerSession::rset(std::string_view arguments, std::vector<Action>& out) {
   if (!arguments.empty()) return refuse({501, "5.5.4", "Syntax: RSET"}, out);
+  count_junk();
   end_transaction();
-  if (!count_junk(out)) accept(250, "2.0.0", "Ok");
+  accept(250, "2.0.0", "Ok");
 }
 
 // Whether a mailbox exists is told to nobody (RFC 5321 section 7.3).
 void ServerSession::vrfy(std::string_view arguments, std::vector<Action>& out) {
   if (arguments.empty()) return refuse({501, "5.5.4", "Syntax: VRFY address"}, out);
-  if (!count_junk(out)) accept(252, "2.0.0", "Cannot tell; send the message and it will be tried");
+  count_junk();
+  accept(252, "2.0.0", "Cannot tell; send the message and it will be tried");
+}
+
+void ServerSession::help() {
+  count_junk();
+  accept(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
 }
 
 void ServerSession::unknown(std::string_view word, std::vector<Action>& out) {
@@ -223,12 +252,9 @@ void ServerSession::unknown(std::string_view word, std::vector<Action>& out) {
   refuse({500, "5.5.2", "Error: command not recognized"}, out);
 }
 
-// Commands that move no mail are cheap for a client and not for us. True when this one was one too many and has been
-// answered.
-bool ServerSession::count_junk(std::vector<Action>& out) {
-  if (++junk_ <= options_.junk_command_limit) return false;
-  refuse({450, "4.7.0", "Error: too many commands without mail"}, out);
-  return true;
+// Commands that move no mail are cheap for a client and not for us: answered, but one too many is also an error.
+void ServerSession::count_junk() {
+  if (++junk_ > options_.junk_command_limit) ++errors_;
 }
 
 }  // namespace hikyaku::smtp

@@ -19,7 +19,7 @@ struct VerbName {
 // Most frequent first.
 constexpr VerbName kVerbNames[] = {
     {"MAIL", Verb::kMail}, {"RCPT", Verb::kRcpt}, {"DATA", Verb::kData}, {"EHLO", Verb::kEhlo}, {"QUIT", Verb::kQuit},
-    {"RSET", Verb::kRset}, {"HELO", Verb::kHelo}, {"NOOP", Verb::kNoop}, {"VRFY", Verb::kVrfy},
+    {"RSET", Verb::kRset}, {"HELO", Verb::kHelo}, {"NOOP", Verb::kNoop}, {"VRFY", Verb::kVrfy}, {"HELP", Verb::kHelp},
 };
 
 Verb verb_of(std::string_view word) {
@@ -37,10 +37,12 @@ std::string_view name_of(Verb verb) {
 bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }
 
 // A web browser that was lured here, or a program that speaks something else: to answer it line by line only helps it
-// to get a command of its own through (cross-protocol attacks).
-bool is_foreign_verb(std::string_view word) {
+// to get a command of its own through (cross-protocol attacks). No command of ours begins with anything but a letter.
+bool is_foreign(std::string_view word) {
   constexpr std::string_view kForeign[] = {"GET",     "POST",   "PUT",   "HEAD",    "CONNECT",
                                            "OPTIONS", "DELETE", "PATCH", "PROPFIND"};
+  if (word.empty()) return false;
+  if (!util::is_alpha(word.front())) return true;
   return std::ranges::any_of(kForeign, [&](std::string_view verb) { return util::iequals(word, verb); });
 }
 
@@ -81,7 +83,7 @@ void ServerSession::go_on(std::vector<Action>& out) {
 size_t ServerSession::consume_content(std::string_view bytes, std::vector<Action>& out) {
   if (in_pieces_) forget_piece();
   const DataDecoder::Step step = decoder_.decode(bytes, content_);
-  if (decoder_.over_limit()) {
+  if (is_doomed()) {
     std::string().swap(content_);
     if (std::exchange(in_pieces_, false)) out.push_back(ContentDropped{});
   } else if (in_pieces_) {
@@ -90,7 +92,10 @@ size_t ServerSession::consume_content(std::string_view bytes, std::vector<Action
     in_pieces_ = true;
     out.push_back(BigContent{transaction_, content_});
   }
-  if (step.done) end_of_content(out);
+  if (step.done) {
+    end_of_content(out);
+    look_at_errors(out);
+  }
   return step.used;
 }
 
@@ -110,40 +115,62 @@ size_t ServerSession::consume_line(std::string_view bytes, std::vector<Action>& 
   if (!whole && !line_too_long_) line_.append(piece);
   if (line_too_long_) line_.clear();
   if (lf == bytes.npos) return bytes.size();
+  const bool more = lf + 1 < bytes.size();
+  begin_command(out);
   if (std::exchange(line_too_long_, false)) {
     last_verb_ = Verb::kUnknown;
     ++counts_[static_cast<size_t>(Verb::kUnknown)].given;
     refuse({500, "5.5.2", "Error: line too long"}, out);
   } else if (whole) {
-    run_line(piece, out);
+    run_line(piece, more, out);
   } else {
     const std::string line = std::exchange(line_, {});
-    run_line(line, out);
+    run_line(line, more, out);
   }
+  look_at_errors(out);
   return lf + 1;
 }
 
-void ServerSession::run_line(std::string_view line, std::vector<Action>& out) {
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  const bool first = std::ranges::all_of(counts_, [](const Count& count) { return count.given == 0; });
-  const bool looks_foreign = first && !line.empty() && !util::is_alpha(line.front()) && !util::is_space(line.front());
+void ServerSession::begin_command(std::vector<Action>& out) {
+  ++commands_;
+  after_message_ = false;
+  slowed_ = errors_ >= options_.soft_error_limit;
+  if (slowed_) flush(out);  // the answers to what came before are not held up
+}
+
+// `more`: the client did not wait for the answer.
+void ServerSession::run_line(std::string_view line, bool more, std::vector<Action>& out) {
+  const bool bare_newline = !line.ends_with('\r');
+  if (!bare_newline) line.remove_suffix(1);
   const bool has_control = std::ranges::any_of(line, is_control);
   line = util::trim(line);
   const size_t end = std::min(line.find_first_of(" \t"), line.size());
   const std::string_view word = line.substr(0, end);
   last_verb_ = has_control ? Verb::kUnknown : verb_of(word);
-  after_message_ = false;
   ++counts_[static_cast<size_t>(last_verb_)].given;
-  if (looks_foreign || is_foreign_verb(word)) {
-    append_reply(replies_, 221, "2.7.0", "Error: this is a mail server, goodbye");
-    close(out);
+  if (bare_newline) note_bare_newline(out);
+  if (last_verb_ == Verb::kUnknown && is_foreign(word)) {
+    hang_up({221, "2.7.0", "Error: this is a mail server, goodbye"}, {"non-SMTP command", std::string(line), true},
+            out);
+  } else if (bare_newline && options_.bare_newline == BareNewline::kReject) {
+    refuse({521, "5.5.2", "Error: bare <LF> received"}, out);
+  } else if (more && options_.forbid_blind_talk && helo_.empty()) {
+    talks_blindly(out);
   } else if (has_control) {
     refuse({500, "5.5.2", "Error: control character in command"}, out);
   } else if (last_verb_ == Verb::kUnknown) {
     unknown(word, out);
   } else {
     run_command(last_verb_, util::trim(line.substr(end)), out);
+    // What stands behind a DATA that was refused may be somebody's message: it must not be read as commands.
+    if (more && last_verb_ == Verb::kData && options_.forbid_blind_talk && !in_content_ && !closed_) talks_blindly(out);
   }
+}
+
+// RFC 2920 section 3.1: what may not be sent before the answer to another command came.
+void ServerSession::talks_blindly(std::vector<Action>& out) {
+  hang_up({554, "5.5.0", "Error: SMTP protocol synchronization"}, {"improper command pipelining after " + place(), ""},
+          out);
 }
 
 // ---- The caller's answers.
@@ -161,6 +188,7 @@ void ServerSession::decided(Verdict verdict, std::vector<Action>& out) {
   } else {
     add_recipient(std::exchange(asked_, {}));
   }
+  look_at_errors(out);
   go_on(out);
 }
 
@@ -173,6 +201,7 @@ void ServerSession::stored(Reply reply, std::vector<Action>& out) {
     ++counts_[static_cast<size_t>(Verb::kData)].accepted;
     errors_ = 0;
     junk_ = 0;
+    slowed_ = false;
     append_reply(replies_, reply);
   } else if (reply.code < 500) {
     append_reply(replies_, reply);  // our trouble, not an error of the client's
@@ -180,6 +209,7 @@ void ServerSession::stored(Reply reply, std::vector<Action>& out) {
     refuse(std::move(reply), out);
   }
   if (shutting_down_ && !closed_) return say_goodbye("4.3.2", "Service shutting down", out);
+  look_at_errors(out);
   go_on(out);
 }
 
@@ -189,6 +219,8 @@ void ServerSession::resume(std::vector<Action>& out) {
   waiting_ = Waiting::kNothing;
   go_on(out);
 }
+
+void ServerSession::turn_away(std::string_view why, std::vector<Action>& out) { say_goodbye("4.7.0", why, out); }
 
 void ServerSession::timed_out(std::vector<Action>& out) {
   if (!closed_) say_goodbye("4.4.2", "Error: timeout exceeded", out);
@@ -210,20 +242,34 @@ void ServerSession::accept(int code, std::string_view enhanced, std::string_view
   append_reply(replies_, code, enhanced, text);
 }
 
-// Counts the error: a client that makes many is slowed down, then sent away. RFC 5321 section 3.8 and RFC 7504: 421 and
-// 521 announce that the connection closes.
+// Counts the error. RFC 5321 section 3.8 and RFC 7504: 421 and 521 announce that the connection closes.
 void ServerSession::refuse(Reply reply, std::vector<Action>& out) {
   ++errors_;
-  const bool too_many = errors_ >= options_.hard_error_limit;
-  const bool last = too_many || reply.code == 421 || reply.code == 521;
-  if (!last && errors_ > options_.soft_error_limit) {
-    flush(out);
-    out.push_back(Delay{});
-    waiting_ = Waiting::kDelay;
-  }
   append_reply(replies_, reply);
-  if (too_many && reply.code != 421) return say_goodbye("4.7.0", "Error: too many errors", out);
-  if (last) close(out);
+  if (reply.code == 421 || reply.code == 521) close(out);
+}
+
+// Behind each answer: a client that makes many errors is slowed down, then sent away.
+void ServerSession::look_at_errors(std::vector<Action>& out) {
+  if (closed_ || waiting()) return;
+  if (errors_ >= options_.hard_error_limit) {
+    out.push_back(Noted{"too many errors after " + place(), ""});
+    return say_goodbye("4.7.0", "Error: too many errors", out);
+  }
+  if (!slowed_) return;
+  out.push_back(Delay{});
+  waiting_ = Waiting::kDelay;
+}
+
+void ServerSession::note_bare_newline(std::vector<Action>& out) {
+  if (options_.bare_newline == BareNewline::kAccept || std::exchange(bare_newline_noted_, true)) return;
+  out.push_back(Noted{"bare <LF> received after " + place(), ""});
+}
+
+void ServerSession::hang_up(const Reply& reply, Noted noted, std::vector<Action>& out) {
+  out.push_back(std::move(noted));
+  append_reply(replies_, reply);
+  close(out);
 }
 
 void ServerSession::refuse_at(std::string_view stage, Reply reply, std::string recipient, std::vector<Action>& out) {

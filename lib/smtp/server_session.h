@@ -16,19 +16,30 @@
 
 namespace hikyaku::smtp {
 
+// What is done about a line that ends in a bare LF. Whatever it is, only CRLF.CRLF ends a message.
+enum class BareNewline : uint8_t {
+  kAccept,  // taken for CRLF
+  kNote,    // the same, and the log is told, once in a session
+  kReject,  // a command: 521 and the end; content: 550 at its end
+};
+
 struct ServerOptions {
   std::string hostname;               // in the greeting and in the answer to EHLO
   uint64_t size_limit = 0;            // octets of content (rows 5 and 25, C9); 0: no limit
   size_t gather_limit = 0;            // octets of content handed out in one piece, with Deliver; 0: no limit
   size_t recipient_limit = 1000;      // of one message; more are answered 452 4.5.3
   size_t line_length_limit = 2048;    // octets of a command line; a longer one is read to its end and answered 500
-  unsigned soft_error_limit = 10;     // more errors than this: each further one is delayed
+  unsigned soft_error_limit = 10;     // after as many errors each further command is answered late
   unsigned hard_error_limit = 20;     // as many errors: 421 and the end
-  unsigned junk_command_limit = 100;  // more NOOP, VRFY, RSET than this without mail count as errors
-  bool strict_envelopes = false;      // strict_rfc821_envelopes (row 110)
-  bool relay_allowed = false;         // what RCPT is answered when the caller is not asked
-  bool ask_sender = false;            // AskSender at MAIL
-  bool ask_recipient = false;         // AskRecipient at RCPT; relay_allowed is not looked at then
+  unsigned junk_command_limit = 100;  // of commands that move no mail, without mail; each further one is an error
+  BareNewline bare_newline = BareNewline::kAccept;
+  bool strict_envelopes = false;  // strict_rfc821_envelopes (row 110)
+  // The client must wait for the answer to HELO or EHLO, and for that to DATA when it is a refusal; else 554 5.5.0 and
+  // the end. What counts is what receive() brings at once.
+  bool forbid_blind_talk = false;
+  bool relay_allowed = false;  // what RCPT is answered when the caller is not asked
+  bool ask_sender = false;     // AskSender at MAIL
+  bool ask_recipient = false;  // AskRecipient at RCPT; relay_allowed is not looked at then
   Reply relay_denied = {554, "5.7.1", "Relay access denied"};  // after "<recipient>: "
 };
 
@@ -92,7 +103,7 @@ struct Rejected {
   std::string sender, recipient;  // as far as known
   bool operator==(const Rejected&) const = default;
 };
-// The client makes too many errors: wait a little, then call resume(); its answer comes after that.
+// The client made many errors: wait a little, then call resume(); its answer comes after that.
 struct Delay {
   bool operator==(const Delay&) const = default;
 };
@@ -100,8 +111,15 @@ struct Delay {
 struct Close {
   bool operator==(const Close&) const = default;
 };
+// For the log: how a client behaves, where no mail is refused. "WHAT from host[ip]: DETAIL".
+struct Noted {
+  std::string what;
+  std::string detail;  // the client's words as they came (escape them), or empty
+  bool warning = false;
+  bool operator==(const Noted&) const = default;
+};
 using Action = std::variant<SendReply, AskSender, AskRecipient, BigContent, ContentPiece, ContentDropped, Deliver,
-                            Rejected, Delay, Close>;
+                            Rejected, Delay, Close, Noted>;
 
 // The caller's answer to AskSender and AskRecipient. A refusal's text is sent as it is.
 struct Verdict {
@@ -110,7 +128,7 @@ struct Verdict {
   static Verdict refuse(Reply reply) { return {std::move(reply)}; }
 };
 
-enum class Verb : uint8_t { kHelo, kEhlo, kMail, kRcpt, kData, kRset, kNoop, kVrfy, kQuit, kUnknown };
+enum class Verb : uint8_t { kHelo, kEhlo, kMail, kRcpt, kData, kRset, kNoop, kVrfy, kHelp, kQuit, kUnknown };
 inline constexpr size_t kVerbs = static_cast<size_t>(Verb::kUnknown) + 1;
 
 class ServerSession {
@@ -126,6 +144,8 @@ class ServerSession {
   void stored(Reply reply, std::vector<Action>& out);
   void resume(std::vector<Action>& out);  // after Delay
   void timed_out(std::vector<Action>& out);
+  // Instead of greet(): the client is not wanted now.
+  void turn_away(std::string_view why, std::vector<Action>& out);
   // Asks the client to come again later. A message that is being stored gets its reply first.
   void shut_down(std::vector<Action>& out);
 
@@ -137,6 +157,8 @@ class ServerSession {
   const Transaction& transaction() const { return transaction_; }  // meaningful while in_transaction()
   // Transactions that MAIL has opened; when it grows, one has begun (the receive interval starts there, C6).
   uint64_t transactions() const { return transactions_; }
+  // Command lines that have come to their end.
+  uint64_t commands() const { return commands_; }
   bool receiving_content() const { return in_content_; }
   uint64_t content_bytes() const { return decoder_.size(); }
   // Octets of content that the session holds.
@@ -158,8 +180,11 @@ class ServerSession {
   void finish(std::vector<Action>& out);
   size_t consume_content(std::string_view bytes, std::vector<Action>& out);
   size_t consume_line(std::string_view bytes, std::vector<Action>& out);
-  void run_line(std::string_view line, std::vector<Action>& out);
+  void begin_command(std::vector<Action>& out);
+  void run_line(std::string_view line, bool more, std::vector<Action>& out);
+  void talks_blindly(std::vector<Action>& out);
   void run_command(Verb verb, std::string_view arguments, std::vector<Action>& out);
+  bool is_doomed() const;
   void end_of_content(std::vector<Action>& out);
   void forget_piece();
   void go_on(std::vector<Action>& out);
@@ -171,18 +196,22 @@ class ServerSession {
   void data(std::string_view arguments, std::vector<Action>& out);
   void rset(std::string_view arguments, std::vector<Action>& out);
   void vrfy(std::string_view arguments, std::vector<Action>& out);
+  void help();
   void unknown(std::string_view word, std::vector<Action>& out);
   std::optional<Reply> read_mail_parameters(std::string_view arguments, Transaction& transaction) const;
   void begin_transaction();
   void end_transaction();
   void refuse_overshoot(std::string recipient, std::vector<Action>& out);
   void add_recipient(std::string recipient);
-  bool count_junk(std::vector<Action>& out);
+  void count_junk();
 
   // Output.
   void accept(int code, std::string_view enhanced, std::string_view text);
   void refuse(Reply reply, std::vector<Action>& out);
   void refuse_at(std::string_view stage, Reply reply, std::string recipient, std::vector<Action>& out);
+  void hang_up(const Reply& reply, Noted noted, std::vector<Action>& out);
+  void look_at_errors(std::vector<Action>& out);
+  void note_bare_newline(std::vector<Action>& out);
   void say_goodbye(std::string_view enhanced, std::string_view text, std::vector<Action>& out);
   void flush(std::vector<Action>& out);
   void close(std::vector<Action>& out);
@@ -198,6 +227,7 @@ class ServerSession {
   Transaction transaction_;
   std::string asked_;  // the recipient that is being decided
   uint64_t transactions_ = 0;
+  uint64_t commands_ = 0;
   std::array<Count, kVerbs> counts_ = {};
   unsigned errors_ = 0;
   unsigned junk_ = 0;
@@ -210,6 +240,8 @@ class ServerSession {
   bool in_pieces_ = false;      // the content is beyond gather_limit
   bool after_message_ = false;  // no command since the end of a message
   bool line_too_long_ = false;
+  bool slowed_ = false;  // the answer to this command comes late
+  bool bare_newline_noted_ = false;
   bool shutting_down_ = false;
   bool closed_ = false;
 };

@@ -9,7 +9,7 @@ using namespace hikyaku::cleanup;
 
 namespace {
 
-HeaderPolicy policy(ReceivedHeader mode) { return {mode, 50, "t0k3n"}; }
+HeaderPolicy policy(ReceivedHeader mode) { return {mode, 50, "t0k3n", 102400}; }
 
 ReceivedFacts facts() {
   ReceivedFacts given;
@@ -151,4 +151,19 @@ TEST_CASE("the first message id counts, and a message may have none") {
   };
   CHECK(id_of("Message-ID: <a@b>\r\nMessage-ID: <c@d>\r\n\r\n") == "<a@b>");
   CHECK(id_of("A: b\r\n\r\nMessage-ID: <a@b>\r\n") == "");
+}
+
+TEST_CASE("a field above header_size_limit is passed on whole and not read, but a Received is counted and removed") {
+  HeaderPolicy small = policy(ReceivedHeader::kAbbreviated);
+  small.header_size_limit = 40;
+  const std::string long_id = "Message-ID: <" + std::string(40, 'm') + "@example.com>\r\n\r\nbody\r\n";
+  const HeaderResult kept = apply_header_policy(small, facts(), long_id);
+  CHECK(kept.message_id == "");
+  CHECK(joined(kept).ends_with(long_id));
+  small.hopcount_limit = 1;
+  const std::string once = received_fields(1) + "\r\n", twice = received_fields(2) + "\r\n";
+  CHECK_FALSE(apply_header_policy(small, facts(), once).refusal.has_value());
+  CHECK(apply_header_policy(small, facts(), twice).refusal.has_value());
+  small.received_header = ReceivedHeader::kStrip;
+  CHECK(joined(apply_header_policy(small, facts(), once)).find("Received") == std::string::npos);
 }

@@ -221,6 +221,12 @@ def address_in(line):
     return found.group(1) if found else ""
 
 
+def split_received(content):
+    """(our Received header with its folded lines, the rest)."""
+    found = re.match(rb"Received:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", content)
+    return (found.group(0), content[found.end():]) if found else (b"", content)
+
+
 def times(count, answer, then):
     """An answer for the table: `answer` for the first `count` times, afterwards `then`."""
     lock, left = threading.Lock(), [count]

@@ -55,6 +55,12 @@ TEST_CASE("sessions are told as Postfix tells them") {
   CHECK(text_of(Disconnected{kPeer, ""}) == "disconnect from client.example.com[192.0.2.1]");
   CHECK(text_of(ConnectionLost{kPeer, "DATA (1234 bytes)", false}) ==
         "lost connection after DATA (1234 bytes) from client.example.com[192.0.2.1]");
+  CHECK(text_of(Noted{"too many errors after RCPT", kPeer, ""}) ==
+        "too many errors after RCPT from client.example.com[192.0.2.1]");
+  CHECK(text_of(Noted{"non-SMTP command", kPeer, "GET / HTTP/1.1", true}) ==
+        "warning: non-SMTP command from client.example.com[192.0.2.1]: GET / HTTP/1.1");
+  CHECK(text_of(Noted{"non-SMTP command", kPeer, kHostile}).ends_with(": " + kHostileShown));
+  CHECK(text_of(Noted{"non-SMTP command", kPeer, std::string(5000, 'x')}).size() < 200);
   CHECK(text_of(ConnectionLost{kPeer, "EHLO", true}) == "timeout after EHLO from client.example.com[192.0.2.1]");
 }
 

@@ -8,8 +8,7 @@
 namespace hikyaku::cleanup {
 
 Committer::Committer(event::Loop& loop, Group& group, Callbacks callbacks)
-    : loop_(loop),
-      group_(group),
+    : group_(group),
       callbacks_(std::move(callbacks)),
       turn_end_(loop, [this] { decide(); }),
       gathering_(loop, [this] { decide(); }),

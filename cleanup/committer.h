@@ -39,7 +39,6 @@ class Committer {
   void commit_in_thread();
   void end(bool in_thread);
 
-  event::Loop& loop_;
   Group& group_;
   Callbacks callbacks_;
   CommitPolicy policy_;

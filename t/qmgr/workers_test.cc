@@ -4,6 +4,23 @@
 using namespace hikyaku;
 using namespace hikyaku::qmgr;
 
+namespace {
+
+// A message that has just failed for good, before bounce heard of it.
+struct FailedDesk : Desk {
+  FailedDesk() {
+    REQUIRE(tell(client, ipc::Available{10, {}}));
+    REQUIRE(tell(bounce, ipc::Available{1, {}}));
+    workers.hand_out(turn, false);
+    client.read();
+    REQUIRE(tell(client, results(client.last<ipc::Deliver>(), ipc::Outcome::kBounced)));
+  }
+  RemoteEnd client{loop, ipc::Role::kSmtpClient}, bounce{loop, ipc::Role::kBounce};
+  const queue::QueueId id = admit();
+};
+
+}  // namespace
+
 TEST_CASE("a worker gets a segment once, before its first job in it, and no more jobs than it has slots") {
   Desk f;
   RemoteEnd worker(f.loop, ipc::Role::kSmtpClient);
@@ -98,73 +115,52 @@ TEST_CASE("of two jobs of one message from a former qmgr the unanswered one is r
 }
 
 TEST_CASE("a failed message goes to bounce and to nobody else, and is gone when the report is stored") {
-  Desk f;
-  RemoteEnd client(f.loop, ipc::Role::kSmtpClient), bounce(f.loop, ipc::Role::kBounce);
-  const auto id = f.admit();
-  REQUIRE(f.tell(client, ipc::Available{10, {}}));
-  REQUIRE(f.tell(bounce, ipc::Available{1, {}}));
+  FailedDesk f;
   f.workers.hand_out(f.turn, true);
-  client.read();
-  REQUIRE(f.tell(client, f.results(client.last<ipc::Deliver>(), ipc::Outcome::kBounced)));
-  f.workers.hand_out(f.turn, true);
-  CHECK(client.read().empty());
-  CHECK(bounce.read() == std::vector<uint16_t>{ipc::OpenSegment::kType, ipc::MakeReport::kType});
-  const auto report = bounce.last<ipc::MakeReport>();
+  CHECK(f.client.read().empty());
+  CHECK(f.bounce.read() == std::vector<uint16_t>{ipc::OpenSegment::kType, ipc::MakeReport::kType});
+  const auto report = f.bounce.last<ipc::MakeReport>();
   REQUIRE(report.recipients.size() == 1);
   CHECK(report.recipients[0].address == "user0@example.net");
-  REQUIRE(f.tell(bounce, ipc::ReportStored{1, report.job, id, queue::QueueId{1}, {0}}));
-  CHECK(f.queue.ledger().find(id) == nullptr);
+  REQUIRE(f.tell(f.bounce, ipc::ReportStored{1, report.job, f.id, queue::QueueId{1}, {0}}));
+  CHECK(f.queue.ledger().find(f.id) == nullptr);
 }
 
 TEST_CASE("nothing is given to bounce while the log may have a report that is not known") {
-  Desk f;
-  RemoteEnd client(f.loop, ipc::Role::kSmtpClient), bounce(f.loop, ipc::Role::kBounce);
-  const auto failed = f.admit();
-  REQUIRE(f.tell(client, ipc::Available{10, {}}));
-  REQUIRE(f.tell(bounce, ipc::Available{1, {}}));
-  f.workers.hand_out(f.turn, false);
-  client.read();
-  REQUIRE(f.tell(client, f.results(client.last<ipc::Deliver>(), ipc::Outcome::kBounced)));
+  FailedDesk f;
   f.admit();
   f.workers.hand_out(f.turn, false);
-  CHECK(client.read() == std::vector<uint16_t>{ipc::Deliver::kType});
-  CHECK(bounce.read().empty());
+  CHECK(f.client.read() == std::vector<uint16_t>{ipc::Deliver::kType});
+  CHECK(f.bounce.read().empty());
 
   SECTION("and nothing if it has") {
-    f.deliveries.reported({failed, {0}}, kNow);
-    CHECK(f.queue.ledger().find(failed) == nullptr);
+    f.deliveries.reported({f.id, {0}}, kNow);
+    CHECK(f.queue.ledger().find(f.id) == nullptr);
     f.workers.hand_out(f.turn, true);
-    CHECK(bounce.read().empty());
+    CHECK(f.bounce.read().empty());
   }
   SECTION("and again if it has not") {
     f.workers.hand_out(f.turn, true);
-    CHECK(bounce.read() == std::vector<uint16_t>{ipc::OpenSegment::kType, ipc::MakeReport::kType});
+    CHECK(f.bounce.read() == std::vector<uint16_t>{ipc::OpenSegment::kType, ipc::MakeReport::kType});
   }
 }
 
 TEST_CASE("a report that is in the log is not asked for again when its bounce has died, and may be told twice") {
-  Desk f;
-  RemoteEnd client(f.loop, ipc::Role::kSmtpClient), bounce(f.loop, ipc::Role::kBounce),
-      next(f.loop, ipc::Role::kBounce);
-  const auto id = f.admit();
-  REQUIRE(f.tell(client, ipc::Available{10, {}}));
-  REQUIRE(f.tell(bounce, ipc::Available{1, {}}));
+  FailedDesk f;
+  RemoteEnd next(f.loop, ipc::Role::kBounce);
   f.workers.hand_out(f.turn, true);
-  client.read();
-  REQUIRE(f.tell(client, f.results(client.last<ipc::Deliver>(), ipc::Outcome::kBounced)));
-  f.workers.hand_out(f.turn, true);
-  bounce.read();
-  const auto report = bounce.last<ipc::MakeReport>();
-  f.deliveries.reported({id, {0}}, kNow);
-  CHECK(f.queue.ledger().find(id) == nullptr);
+  f.bounce.read();
+  const auto report = f.bounce.last<ipc::MakeReport>();
+  f.deliveries.reported({f.id, {0}}, kNow);
+  CHECK(f.queue.ledger().find(f.id) == nullptr);
 
   SECTION("dead") {
-    f.workers.on_gone(bounce.peer, kNow, f.turn);
+    f.workers.on_gone(f.bounce.peer, kNow, f.turn);
     REQUIRE(f.tell(next, ipc::Available{1, {}}));
     f.workers.hand_out(f.turn, true);
     CHECK(next.read().empty());
   }
-  SECTION("told") { REQUIRE(f.tell(bounce, ipc::ReportStored{1, report.job, id, queue::QueueId{9}, {0}})); }
+  SECTION("told") { REQUIRE(f.tell(f.bounce, ipc::ReportStored{1, report.job, f.id, queue::QueueId{9}, {0}})); }
 }
 
 TEST_CASE("a segment is taken back from those that have it") {

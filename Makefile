@@ -75,8 +75,9 @@ all: $(PROGRAM_FILES) $(BENCH_PROGRAMS) links  ## build everything (MODE=release
 links: $(OUT)/sbin/hikyaku
 	@for name in mailq sendmail newaliases; do ln -sf hikyaku $(OUT)/sbin/$$name; done
 
-# Objects are made again when the flags change, not only when a source does.
-FLAGS_NOW := $(CXX) $(ALL_CXXFLAGS)
+# Objects are made again when the flags change, not only when a source does; and when the folder is spelled otherwise,
+# because the files of header dependencies name the objects by it.
+FLAGS_NOW := $(CXX) $(ALL_CXXFLAGS) $(OUT)
 $(OUT)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@

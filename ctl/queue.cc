@@ -73,7 +73,8 @@ std::string acted_json(ipc::Verb verb, bool dry_run, const ipc::Acted& acted) {
                                     {"dry_run", dry_run},
                                     {"count", acted.count},
                                     {"on_the_wire", acted.on_the_wire},
-                                    {"unknown", acted.unknown}};
+                                    {"unknown", acted.unknown},
+                                    {"unreadable", unread_json(acted.unread)}};
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -81,9 +82,15 @@ Failure no_such_message(const std::string& id) {
   return {util::kExitData, util::escape_for_log(id) + ": no such message in the queue"};
 }
 
+int tell_unread(const ipc::Unread& unread) {
+  for (const std::string& line : unread_lines(unread)) std::fprintf(stderr, "hikyaku: %s\n", line.c_str());
+  if (!unread.any()) return 0;
+  return unread.may_pass ? util::kExitTryAgain : util::kExitData;
+}
+
 // The listing comes in slices: qmgr sends the next one when it is asked for it, so that neither side gathers it.
-void for_each_entry(const std::string& config_directory, const Chosen& filters,
-                    const std::function<void(const ipc::QueueEntry&)>& take) {
+ipc::Unread for_each_entry(const std::string& config_directory, const Chosen& filters,
+                           const std::function<void(const ipc::QueueEntry&)>& take) {
   enter_queue_directory(config_directory);
   Question question("private/qmgr", "qmgr");
   const ipc::ListQueue slice{{true, {}, filters.sender, filters.recipient, filters.domain}};
@@ -98,17 +105,30 @@ void for_each_entry(const std::string& config_directory, const Chosen& filters,
       return Next::kMore;
     });
   } while (end.count > 0);
+  return std::move(end.unread);
 }
 
 int list_queue(const std::string& config_directory, const Chosen& filters, bool json) {
   Listing listing(local_time);
-  for_each_entry(config_directory, filters,
-                 [&](const ipc::QueueEntry& entry) { print(json ? json_line(entry) + "\n" : listing.entry(entry)); });
-  if (!json) print(listing.end());
-  return 0;
+  const ipc::Unread unread = for_each_entry(config_directory, filters, [&](const ipc::QueueEntry& entry) {
+    print(json ? json_line(entry) + "\n" : listing.entry(entry));
+  });
+  if (!json)
+    print(listing.end(!unread.any()));
+  else if (unread.any())
+    print(unread_line(unread) + "\n");
+  return tell_unread(unread);
 }
 
 namespace {
+
+void add(ipc::Unread& total, ipc::Unread&& more) {
+  total.messages += more.messages;
+  std::ranges::move(more.first, std::back_inserter(total.first));
+  total.first.resize(std::min(total.first.size(), ipc::Unread::kMostNamed));
+  if (total.part.empty()) total.part = std::move(more.part);
+  total.may_pass = total.may_pass || more.may_pass;
+}
 
 ipc::Acted ask_to_act(ipc::Verb verb, bool dry_run, ipc::Selection selection) {
   Question question("private/qmgr", "qmgr");
@@ -122,6 +142,7 @@ ipc::Acted ask_to_act(ipc::Verb verb, bool dry_run, ipc::Selection selection) {
     total.count += acted.count;
     total.on_the_wire += acted.on_the_wire;
     std::ranges::move(acted.unknown, std::back_inserter(total.unknown));
+    add(total.unread, std::move(acted.unread));
     next = end;
     if (selection.all) break;
   }
@@ -137,7 +158,8 @@ int act(const std::string& config_directory, ipc::Verb verb, const Chosen& chose
   const ipc::Acted acted = ask_to_act(verb, how.dry_run, selection);
   print(how.json ? acted_json(verb, how.dry_run, acted) + "\n" : acted_text(verb, how.dry_run, acted));
   for (const std::string& id : acted.unknown) std::fprintf(stderr, "hikyaku: %s\n", no_such_message(id).text.c_str());
-  return acted.unknown.empty() ? 0 : util::kExitData;
+  const int code = tell_unread(acted.unread);
+  return code == 0 && !acted.unknown.empty() ? util::kExitData : code;
 }
 
 int flush(const std::string& config_directory, bool json) {
@@ -172,12 +194,10 @@ int show_message(const std::string& config_directory, const std::string& id, Par
     if (frame.descriptors.size() > 1) body = std::move(frame.descriptors[1]);
     return Next::kDone;
   });
-  if (!shown.found) throw no_such_message(id);
+  if (!shown.found && !shown.unread.any()) throw no_such_message(id);
   const std::string name = queue::to_text(shown.id);
-  if (json) {
-    print(json_line(shown.entry) + "\n");
-    return 0;
-  }
+  if (json && shown.found) print(json_line(shown.entry) + "\n");
+  if (json || shown.unread.any()) return tell_unread(shown.unread);
   if (!segment) throw Failure{util::kExitSoftware, "qmgr has not passed the message"};
   auto reader = queue::MessageReader::open(segment.get(), body.get(), shown.id, shown.place);
   if (!reader) throw Failure{reader.error().permanent ? util::kExitSoftware : util::kExitTryAgain, reader.error().text};

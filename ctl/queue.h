@@ -31,9 +31,14 @@ Failure no_such_message(const std::string& id);
 std::string acted_text(ipc::Verb verb, bool dry_run, const ipc::Acted& acted);
 std::string acted_json(ipc::Verb verb, bool dry_run, const ipc::Acted& acted);
 
-// Calls `take` for every message in the queue that matches, the oldest first, as they come in. Throws Failure.
-void for_each_entry(const std::string& config_directory, const Chosen& filters,
-                    const std::function<void(const ipc::QueueEntry&)>& take);
+// Tells on standard error what could not be read. Returns the exit code: 0 when there is none such, 75 when another try
+// may read more, else 65.
+int tell_unread(const ipc::Unread& unread);
+
+// Calls `take` for every message in the queue that matches, the oldest first, as they come in. Returns what could not
+// be read of it. Throws Failure.
+ipc::Unread for_each_entry(const std::string& config_directory, const Chosen& filters,
+                           const std::function<void(const ipc::QueueEntry&)>& take);
 
 // Each returns the exit code; throws Failure.
 int list_queue(const std::string& config_directory, const Chosen& filters, bool json);

@@ -56,8 +56,8 @@ std::string Listing::entry(const ipc::QueueEntry& entry) {
   return out + "\n";
 }
 
-std::string Listing::end() const {
-  if (messages_ == 0) return "Mail queue is empty\n";
+std::string Listing::end(bool is_whole) const {
+  if (messages_ == 0 && is_whole) return "Mail queue is empty\n";
   return fmt::format("-- {} Kbytes in {} Request{}.\n", bytes_ / 1024, messages_, messages_ == 1 ? "" : "s");
 }
 
@@ -73,6 +73,26 @@ std::string json_line(const ipc::QueueEntry& entry) {
       {"message_size", entry.size},     {"sender", shown_sender(entry.sender)}, {"recipients", std::move(recipients)},
       {"attempts", entry.attempts},     {"next_attempt", entry.next_attempt},   {"expires", entry.expires}};
   if (!entry.hold_reason.empty()) line["hold_reason"] = entry.hold_reason;
+  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::vector<std::string> unread_lines(const ipc::Unread& unread) {
+  std::vector<std::string> lines;
+  if (unread.messages > 0)
+    lines.push_back(fmt::format("{} message{} could not be read", unread.messages, unread.messages == 1 ? "" : "s"));
+  const size_t named = std::min(unread.first.size(), ipc::Unread::kMostNamed);
+  for (size_t i = 0; i < named; ++i) lines.push_back("  " + harmless(unread.first[i]));
+  if (unread.messages > named) lines.push_back(fmt::format("  and {} more", unread.messages - named));
+  if (!unread.part.empty()) lines.push_back("part of the queue could not be read: " + harmless(unread.part));
+  return lines;
+}
+
+nlohmann::ordered_json unread_json(const ipc::Unread& unread) {
+  return {{"messages", unread.messages}, {"first", unread.first}, {"part", unread.part}};
+}
+
+std::string unread_line(const ipc::Unread& unread) {
+  const nlohmann::ordered_json line{{"unreadable", unread_json(unread)}};
   return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -6,6 +6,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "ipc/messages.h"
 #include "queue/envelope.h"
@@ -22,8 +25,8 @@ class Listing {
   explicit Listing(ShowTime show_time) : show_time_(std::move(show_time)) {}
 
   std::string entry(const ipc::QueueEntry& entry);
-  // The total, or that there is nothing.
-  std::string end() const;
+  // The total, or that there is nothing; when not all could be read, only the total.
+  std::string end(bool is_whole = true) const;
 
  private:
   ShowTime show_time_;
@@ -32,6 +35,11 @@ class Listing {
 
 // The members of `postqueue -j` and ours, without a line feed. Text that is not UTF-8 is replaced.
 std::string json_line(const ipc::QueueEntry& entry);
+
+// What could not be read: lines for the operator; for scripts as a value, and as the last line of a JSON listing.
+std::vector<std::string> unread_lines(const ipc::Unread& unread);
+nlohmann::ordered_json unread_json(const ipc::Unread& unread);
+std::string unread_line(const ipc::Unread& unread);
 
 // As `postcat -e` shows them.
 std::string envelope_text(const ipc::QueueEntry& entry, const queue::Envelope& envelope, const ShowTime& show_time);

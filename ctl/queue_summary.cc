@@ -8,6 +8,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "ctl/queue_listing.h"
 #include "util/text.h"
 
 namespace hikyaku::ctl {
@@ -62,7 +63,7 @@ std::vector<std::pair<std::string, const QueueSummary::Row*>> QueueSummary::rows
 }
 
 std::string QueueSummary::text() const {
-  if (all_.total == 0) return "Mail queue is empty\n";
+  if (all_.total == 0 && !unread_.any()) return "Mail queue is empty\n";
   std::string out = fmt::format("{:>{}}{:>8}", "", kNameWidth, "T");
   for (const int64_t minutes : kAges) out += fmt::format("{:>7}", minutes);
   out += fmt::format("{:>7}\n", std::to_string(kAges.back()) + "+");
@@ -92,15 +93,18 @@ std::string QueueSummary::json() const {
     }
     json["destinations"].push_back(std::move(one));
   }
+  if (unread_.any()) json["unreadable"] = unread_json(unread_);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 int summarize_queue(const std::string& config_directory, const Chosen& filters, bool json) {
   QueueSummary summary;
   const std::time_t now = std::time(nullptr);
-  for_each_entry(config_directory, filters, [&](const ipc::QueueEntry& entry) { summary.add(entry, now); });
+  const ipc::Unread unread =
+      for_each_entry(config_directory, filters, [&](const ipc::QueueEntry& entry) { summary.add(entry, now); });
+  summary.set_unread(unread);
   std::fputs((json ? summary.json() + "\n" : summary.text()).c_str(), stdout);
-  return 0;
+  return tell_unread(unread);
 }
 
 }  // namespace hikyaku::ctl

@@ -26,6 +26,8 @@ class QueueSummary {
   // The table as qshape draws it, the largest first, and below each domain what was said most often.
   std::string text() const;
   std::string json() const;
+  // What of the queue is not in it.
+  void set_unread(ipc::Unread unread) { unread_ = std::move(unread); }
 
  private:
   struct Row {
@@ -40,6 +42,7 @@ class QueueSummary {
   std::vector<std::pair<std::string, const Row*>> rows() const;
 
   Row all_;
+  ipc::Unread unread_;
   std::map<std::string, Row> destinations_;
 };
 

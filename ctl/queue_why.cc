@@ -95,11 +95,13 @@ int explain_message(const std::string& config_directory, const std::string& id, 
   enter_queue_directory(config_directory);
   Question question("private/qmgr", "qmgr");
   const auto shown = question.ask_for<ipc::MessageShown>(ipc::ShowMessage{id}, kReadPatience);
+  if (shown.unread.any()) return tell_unread(shown.unread);
   if (!shown.found) throw no_such_message(id);
   // What a retry would find tells what the listing does not: whether it is in a worker's hand, and whether anything is
   // left to try.
   const ipc::Selection selection{false, {id}, "", "", ""};
   const auto retried = question.ask_for<ipc::Acted>(ipc::Act{ipc::Verb::kRetry, true, selection}, kPatience);
+  if (retried.unread.any()) return tell_unread(retried.unread);
   if (!retried.unknown.empty()) throw no_such_message(id);  // done meanwhile
   const Why why{shown.entry, retried.on_the_wire > 0, retried.count > 0};
   std::fputs((json ? why_json(why) + "\n" : why_text(why, std::time(nullptr), local_time)).c_str(), stdout);

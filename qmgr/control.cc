@@ -18,6 +18,7 @@ constexpr size_t kActedAtOnce = 300;
 // Messages on their way to the index: an action that sends it as many waits for it, because they are in memory.
 constexpr size_t kMostLeaving = 20000;
 constexpr size_t kBytesAtOnce = 256 << 10;
+constexpr size_t kLongestReason = 500;  // bytes, of why a message cannot be read
 
 bool is_filtered(const ipc::Selection& selection) {
   return !selection.sender.empty() || !selection.recipient.empty() || !selection.domain.empty();
@@ -75,6 +76,33 @@ bool Control::matches(const Message& message, const ipc::Selection& selection) c
   });
 }
 
+// Of a message that cannot be read the index may know sender and domains, and more may match than does.
+bool Control::may_match(const Ledger::Seen& seen, const ipc::Selection& selection) const {
+  if (!seen.message) return seen.trouble.has_value();
+  if (!seen.trouble) return matches(*seen.message, selection);
+  ipc::Selection known = selection;
+  if (known.domain.empty()) known.domain = smtp::domain_of(selection.recipient);
+  known.recipient.clear();
+  return matches(*seen.message, known);
+}
+
+void Control::add(ipc::Unread& unread, const util::Error& trouble) const {
+  ++unread.messages;
+  unread.may_pass =
+      unread.may_pass || !trouble.permanent || ledger_.index_failure();  // the next qmgr has another index
+  if (unread.first.size() < ipc::Unread::kMostNamed) unread.first.push_back(trouble.text.substr(0, kLongestReason));
+}
+
+// What is broken ends this process, and with it the walk.
+void Control::tell_part(const Walk& walk, bool is_through, ipc::Unread& unread) const {
+  const auto failure = ledger_.index_failure();
+  if (walk.error())
+    unread.part = walk.error()->text;
+  else if (failure && !is_through)
+    unread.part = failure->text;
+  unread.may_pass = unread.may_pass || !unread.part.empty();
+}
+
 // The IDs named, or all; the filters are the caller's to apply.
 Walk Control::select(const ipc::Selection& selection, std::vector<std::string>& unknown) {
   if (selection.all || (selection.ids.empty() && is_filtered(selection))) return Walk(ledger_);
@@ -118,7 +146,7 @@ void Control::list(ipc::Peer& peer, const ipc::ListQueue& request) {
   selection.all = selection.all || selection.ids.empty();
   std::vector<std::string> unknown;
   Walk walk = select(selection, unknown);
-  send_slice(peer, listings_.emplace(&peer, Listing{request.selection, std::move(walk)}).first->second);
+  send_slice(peer, listings_.emplace(&peer, Listing{request.selection, std::move(walk), {}}).first->second);
 }
 
 void Control::send_slice(ipc::Peer& peer, Listing& listing) {
@@ -127,25 +155,37 @@ void Control::send_slice(ipc::Peer& peer, Listing& listing) {
        ++looks) {
     const auto id = listing.walk.next();
     if (!id) break;
-    const auto message = ledger_.look(*id);  // else it is gone meanwhile
-    if (!message || !matches(*message, listing.selection)) continue;
-    peer.channel->send(describe(*message));
+    const Ledger::Seen seen = ledger_.look(*id);  // nothing: it is gone meanwhile
+    if (!may_match(seen, listing.selection)) continue;
+    if (seen.trouble) add(listing.unread, *seen.trouble);
+    if (!seen.message) continue;
+    peer.channel->send(describe(*seen.message));
     ++sent;
   }
-  const size_t left = listing.walk.left();
-  peer.channel->send(ipc::EndOfList{left});
+  size_t left = listing.walk.left();
+  tell_part(listing.walk, left == 0, listing.unread);
+  if (ledger_.index_failure()) left = 0;
+  peer.channel->send(ipc::EndOfList{left, listing.unread});
   if (left == 0) listings_.erase(&peer);
 }
 
 void Control::show(ipc::Peer& peer, const ipc::ShowMessage& request) {
   const auto id = queue::parse_queue_id(request.id);
-  const auto message = id ? ledger_.look(*id) : std::nullopt;
-  const int fd = message ? workers_.segment(message->place.segment) : -1;
-  if (fd < 0) return peer.channel->send(ipc::MessageShown{});
-  const os::UniqueFd body = workers_.body(*message);
+  const Ledger::Seen seen = id ? ledger_.look(*id) : Ledger::Seen{};
+  ipc::MessageShown shown;
+  if (seen.message) shown = {true, *id, seen.message->place, describe(*seen.message), {}};
+  const int fd = seen.message && !seen.trouble ? workers_.segment(shown.place.segment) : -1;
+  if (seen.trouble) {
+    add(shown.unread, *seen.trouble);
+  } else if (seen.message && fd < 0) {
+    add(shown.unread,
+        {"message " + queue::to_text(*id) + ": segment " + std::to_string(shown.place.segment) + " cannot be opened"});
+  }
+  if (fd < 0) return peer.channel->send(shown);
+  const os::UniqueFd body = workers_.body(*seen.message);
   std::vector<int> descriptors{fd};
   if (body) descriptors.push_back(body.get());
-  peer.channel->send(ipc::MessageShown{true, *id, message->place, describe(*message)}, descriptors);
+  peer.channel->send(shown, descriptors);
 }
 
 // ---- actions -------------------------------------------------------------------------------------------------------
@@ -160,12 +200,15 @@ void Control::begin(ipc::Peer& peer, const ipc::Act& request) {
 
 bool Control::work(Time now) {
   for (size_t acted = 0; !actions_.empty() && acted < kActedAtOnce; ++acted) {
-    if (ledger_.leaving() >= kMostLeaving) return false;  // the index's progress brings us back
+    const bool broken = ledger_.index_failure().has_value();
+    if (!broken && ledger_.leaving() >= kMostLeaving) return false;  // the index's progress brings us back
     Action& action = actions_.front();
-    if (const auto id = action.walk.next()) {
+    const auto id = broken ? std::nullopt : action.walk.next();
+    if (id) {
       act_on(action, *id, now);
       continue;
     }
+    tell_part(action.walk, !broken, action.acted.unread);
     answers_.emplace_back(action.peer, std::move(action.acted));
     actions_.pop_front();
   }
@@ -173,17 +216,19 @@ bool Control::work(Time now) {
 }
 
 void Control::act_on(Action& action, queue::QueueId id, Time now) {
-  const auto seen = ledger_.look(id);
-  if (!seen) {
+  const Ledger::Seen seen = ledger_.look(id);
+  if (!seen.message && !seen.trouble) {
     if (action.named) action.acted.unknown.push_back(queue::to_text(id));
     return;
   }
-  if (!matches(*seen, action.selection)) return;
-  action.acted.on_the_wire += deliveries_.is_on_the_wire(*seen);
-  if (!concerns(action.verb, *seen)) return;
+  if (!may_match(seen, action.selection)) return;
+  if (seen.trouble) return add(action.acted.unread, *seen.trouble);
+  action.acted.on_the_wire += deliveries_.is_on_the_wire(*seen.message);
+  if (!concerns(action.verb, *seen.message)) return;
   if (!action.dry_run) {
     Message* message = ledger_.load(id);
-    if (message == nullptr) return;
+    if (message == nullptr)
+      return add(action.acted.unread, {"message " + queue::to_text(id) + " could not be read once more"});
     deliveries_.act(action.verb, *message, now);
   }
   ++action.acted.count;

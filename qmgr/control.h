@@ -38,6 +38,7 @@ class Control {
   struct Listing {
     ipc::Selection selection;
     Walk walk;
+    ipc::Unread unread;
   };
   struct Action {
     ipc::Peer* peer = nullptr;
@@ -50,6 +51,11 @@ class Control {
   };
   Walk select(const ipc::Selection& selection, std::vector<std::string>& unknown);
   bool matches(const Message& message, const ipc::Selection& selection) const;
+  bool may_match(const Ledger::Seen& seen, const ipc::Selection& selection) const;
+  // A message that cannot be read.
+  void add(ipc::Unread& unread, const util::Error& trouble) const;
+  // After a piece of a walk, or at its end when it is through: why it is not one through all of the queue.
+  void tell_part(const Walk& walk, bool is_through, ipc::Unread& unread) const;
   ipc::QueueEntry describe(const Message& message) const;
   void list(ipc::Peer& peer, const ipc::ListQueue& request);
   void send_slice(ipc::Peer& peer, Listing& listing);

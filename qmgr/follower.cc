@@ -118,7 +118,7 @@ void Follower::read() {
     logger_.error(fmt::format("queue: {}: {} bytes at offset {} are damaged", one.file, one.length, one.offset));
   for (queue::LogEntry& entry : entries) entry_(std::move(entry));
   if (!next) {
-    logger_.error("queue: " + next.error().text);
+    if (std::exchange(told_, next.error().text) != next.error().text) logger_.error("queue: " + told_);
     return read_more_.set(kAfterFailure);
   }
   position_ = *next;

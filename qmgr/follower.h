@@ -50,6 +50,7 @@ class Follower {
   bool has_room_ = true;
   bool knows_end_ = false;  // from the cleanup that is there
   std::vector<queue::QueueId> freed_bodies_;
+  std::string told_;  // the last failure to read
   event::Timer read_more_;
   ipc::Link cleanup_;
 };

@@ -15,7 +15,6 @@ namespace {
 // times that. And a start replays it, so it must not grow for ever.
 constexpr uint64_t kLeastGrowth = 16 << 20;
 constexpr uint64_t kGrowthPerMessage = 512;
-constexpr size_t kMostOpenSegments = 64;
 
 }  // namespace
 
@@ -56,7 +55,9 @@ Message* Ledger::admit(queue::QueueId id, const queue::Place& place, queue::Enve
   if (messages_.contains(id.value)) return nullptr;
   if (!recovering_) return &add(id, place, std::move(envelope));
   if (completed_.contains(id.value)) return nullptr;
-  if (const auto resting = index_->find(id); resting && *resting) return nullptr;
+  const auto resting = index_->find(id);
+  if (!resting) unanswered_ = resting.error();
+  if (!resting || *resting) return nullptr;
   Message& message = add(id, place, std::move(envelope));
   if (const auto told = told_.find(id.value); told != told_.end())
     for (const queue::JournalRecord& record : told->second.records) apply(message, record);
@@ -205,24 +206,20 @@ Message* Ledger::load(queue::QueueId id) {
   if (Message* message = find(id)) return message;
   if (gone_.contains(id.value)) return nullptr;
   const auto resting = index_->find(id);
-  if (!resting) damage_.push_back(resting.error().text);
+  if (!resting && !resting.error().permanent) damage_.push_back(resting.error().text);
   if (!resting || !*resting) return nullptr;
-  const auto taken = take(**resting);
-  if (!taken) damage_.push_back(taken.error().text);
+  Message* const taken = take(**resting);
   writer_->commit_now();
-  return taken ? *taken : nullptr;
+  return taken;
 }
 
-// nullptr: it cannot be read. It is not given again as due, and the next start tries once more.
-util::Result<Message*> Ledger::take(const queue::RestingMessage& resting) {
+// nullptr: it cannot be read. It is not given again as due; the next start, and whoever loads it, tries once more.
+Message* Ledger::take(const queue::RestingMessage& resting) {
   last_take_ = writer_->add(queue::TakeMessage{resting.id});
   Message message = from_resting(resting);
   message.place = place_of(resting);
-  auto head = read_head(resting.id, message.place);
-  if (head && !take_envelope(message, std::move(head->envelope)))
-    head = std::unexpected(util::Error{"its envelope has not the recipients that the index knows", true});
-  if (!head) {
-    tell_unreadable(resting.id, message.place, head.error());
+  if (const auto read = read_envelope(message); !read) {
+    tell_unreadable(resting.id, read.error());
     return nullptr;
   }
   Message& added = messages_[resting.id.value];
@@ -249,47 +246,13 @@ util::Result<Ledger::Due> Ledger::load_due(int64_t now, size_t limit,
       if (message->leaving && (message->put == 0 || message->put > index_up_to_.committed)) continue;
       last_take_ = writer_->add(queue::TakeMessage{resting.id});
       if (!std::exchange(message->leaving, false)) continue;
-    } else if (const auto taken = take(resting); !taken) {
-      return std::unexpected(taken.error());
-    } else if (*taken == nullptr) {
+    } else if (take(resting) == nullptr) {
       continue;
     }
     due.ids.push_back(resting.id);
   }
   if (!found.empty()) writer_->commit_now();
   return due;
-}
-
-std::optional<Message> Ledger::look(queue::QueueId id) {
-  if (const Message* message = find(id)) return *message;
-  if (gone_.contains(id.value)) return std::nullopt;
-  const auto resting = index_->find(id);
-  if (!resting || !*resting) return std::nullopt;
-  Message message = from_resting(**resting);
-  message.place = place_of(**resting);
-  if (auto head = read_head(id, message.place)) take_envelope(message, std::move(head->envelope));
-  return message;
-}
-
-util::Result<queue::RecordHead> Ledger::read_head(queue::QueueId id, const queue::Place& place) {
-  if (open_.size() > kMostOpenSegments) open_.clear();
-  os::UniqueFd& fd = open_[place.segment];
-  if (!fd) {
-    auto opened = log_.open_segment(place.segment);
-    if (!opened) {
-      open_.erase(place.segment);
-      const auto existing = log_.segments();
-      const bool is_there = !existing || std::ranges::find(*existing, place.segment) != existing->end();
-      return std::unexpected(is_there ? opened.error() : util::Error{"the segment is not there", true});
-    }
-    fd = std::move(*opened);
-  }
-  return queue::read_head(fd.get(), id, place);
-}
-
-void Ledger::tell_unreadable(queue::QueueId id, const queue::Place& place, const util::Error& error) {
-  damage_.push_back(fmt::format("message {} in segment {} at offset {} cannot be read: {}", queue::to_text(id),
-                                place.segment, place.offset, error.text));
 }
 
 // ---- the journal's file --------------------------------------------------------------------------------------------

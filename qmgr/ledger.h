@@ -49,7 +49,7 @@ class Ledger {
   util::Result<void> recover();
   util::Result<void> recovered(queue::LogPosition read_up_to);
   queue::LogPosition checkpoint() const { return checkpoint_; }
-  // What could not be brought back, a line each; told once.
+  // What could not be read, a line each; each message is told once.
   std::vector<std::string> take_damage() { return std::exchange(damage_, {}); }
 
   // A message of the log; nullptr when it is known to be gone, or is here already. Before recovered(): what it reports
@@ -78,7 +78,7 @@ class Ledger {
   // It stays in memory after all.
   void stay(Message& message) { message.leaving = false; }
   // A message wherever it is: one that rests is taken into memory. nullptr when there is none such, or it cannot be
-  // read (then take_damage() tells).
+  // read (then take_damage() tells, or index_failure()).
   Message* load(queue::QueueId id);
   struct Due {
     std::vector<queue::QueueId> ids;
@@ -89,8 +89,14 @@ class Ledger {
                              const std::function<queue::DueRoom(const std::string& domain)>& room);
   // The index has not seen all leave that were loaded.
   bool is_loading() const { return index_up_to_.committed < last_take_; }
-  // A copy of a message, wherever it is, for who only looks. Nothing when there is none; or it cannot be read.
-  std::optional<Message> look(queue::QueueId id);
+  // What an onlooker sees of a message. When there is none such, neither is there.
+  struct Seen {
+    std::optional<Message> message;      // a copy
+    std::optional<util::Error> trouble;  // why it cannot be read: `message` is what the index knows, or nothing
+  };
+  Seen look(queue::QueueId id);
+  // Messages that the journal alone knows, and that could not be brought back.
+  const std::vector<queue::Moved>& unreadable() const { return unreadable_; }
   // The first `limit` messages of the index from `from` on, by id: those that rest, and some that are in memory or
   // gone.
   util::Result<void> list_resting(queue::QueueId from, size_t limit, std::vector<queue::RestingMessage>& out) {
@@ -106,6 +112,9 @@ class Ledger {
   // Error, permanent: this process cannot go on, the next one starts from what is on disk. Temporary: told once, tried
   // again by the next hand_over().
   util::Result<void> index_progress();
+  // The index is broken, or cannot be used any more: this process must end, whoever met it first. What was done is in
+  // the journal.
+  std::optional<util::Error> index_failure() const { return index_->failure(); }
   // Whether the index takes more: else no new mail is to be accepted.
   bool has_room() const { return index_->has_room(); }
 
@@ -162,6 +171,8 @@ class Ledger {
     uint64_t change = 0;  // the index's; 0 until it is handed over
   };
 
+  util::Result<void> try_to_recover();
+  void forget_recovered();
   void inspect_index(const queue::JournalReplay& replayed);
   util::Result<void> open_index(const queue::JournalReplay& replayed);
   void tell(const queue::JournalReplay& replayed);
@@ -172,12 +183,14 @@ class Ledger {
   util::Result<void> recover_taken();
   util::Result<void> bring_back(queue::QueueId id, const queue::Place& place);
   util::Result<queue::RecordHead> read_head(queue::QueueId id, const queue::Place& place);
-  void tell_unreadable(queue::QueueId id, const queue::Place& place, const util::Error& error);
+  util::Result<void> read_envelope(Message& message);
+  void tell_unreadable(queue::QueueId id, const util::Error& error);
+  void tell(std::string line);
 
   Message* admit(queue::QueueId id, const queue::Place& place, queue::Envelope envelope);
   Message& add(queue::QueueId id, const queue::Place& place, queue::Envelope envelope);
   void count(const queue::Place& place, int messages);
-  util::Result<Message*> take(const queue::RestingMessage& resting);
+  Message* take(const queue::RestingMessage& resting);
   void tell_place(Message& message);
   void append(const queue::JournalRecord& record);
   void change(Message& message, const queue::JournalRecord& record);
@@ -204,9 +217,10 @@ class Ledger {
   std::map<uint32_t, Segment> segments_;
   std::map<uint32_t, os::UniqueFd> open_;  // segments, to read envelopes from
   std::vector<std::string> damage_;
-  std::vector<queue::Moved> unreadable_;      // messages before the checkpoint that could not be brought back
-  std::vector<queue::QueueId> bodies_found_;  // in the folder, before the log was read to its end
-  std::vector<queue::QueueId> ended_bodies_;  // of messages that are complete, since the last sync
+  std::unordered_set<uint64_t> told_unreadable_;  // messages
+  std::vector<queue::Moved> unreadable_;          // messages before the checkpoint that could not be brought back
+  std::vector<queue::QueueId> bodies_found_;      // in the folder, before the log was read to its end
+  std::vector<queue::QueueId> ended_bodies_;      // of messages that are complete, since the last sync
   std::vector<queue::QueueId> freeable_bodies_;
   queue::LogPosition checkpoint_, followed_, durable_checkpoint_;
   bool dirty_ = false;
@@ -218,7 +232,8 @@ class Ledger {
 
   // While recovering.
   bool recovering_ = true;
-  bool journal_has_gaps_ = false;  // it does not tell all that it should
+  bool journal_has_gaps_ = false;          // it does not tell all that it should
+  std::optional<util::Error> unanswered_;  // of a message of the log: whether the index knows it
   std::unordered_map<uint64_t, Told> told_;
   std::unordered_set<uint64_t> completed_;
 

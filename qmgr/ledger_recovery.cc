@@ -15,19 +15,46 @@ namespace hikyaku::qmgr {
 namespace {
 
 constexpr size_t kTakenAtOnce = 1000;
+// Below the index's folder, while a start looks at the index.
+constexpr const char* kStartingName = "starting";
 
 }  // namespace
 
+// An index that is met broken here is set aside at once, as nothing was built on it yet: no start fails for it.
 util::Result<void> Ledger::recover() {
+  auto recovered = try_to_recover();
+  if (recovered || !index_ || !index_->is_broken()) return recovered;
+  tell(recovered.error().text);
+  forget_recovered();
+  return try_to_recover();
+}
+
+void Ledger::forget_recovered() {
+  writer_.reset();
+  index_.reset();
+  last_take_ = 0;
+  checkpoint_ = {};
+  messages_.clear();
+  segments_.clear();
+  moving_.clear();
+  unreadable_.clear();
+  told_.clear();
+  completed_.clear();
+  gone_.clear();
+  to_remove_.clear();
+}
+
+util::Result<void> Ledger::try_to_recover() {
   const auto replayed =
       queue::replay_journal(disk_, folders_.journal, [this](const queue::JournalRecord& r) { hear(r); });
   if (!replayed) return std::unexpected(replayed.error());
   tell(*replayed);
   if (auto opened = open_index(*replayed); !opened) return opened;
+  if (auto counted = index_->segments(); !counted) return std::unexpected(counted.error());  // recovered() needs them
   const auto position = index_->position();
   if (!position) return std::unexpected(position.error());
   if (position->journal > replayed->number)
-    damage_.push_back(
+    tell(
         fmt::format("the journal is older ({}) than the index ({}): files were removed or restored, and "
                     "some mail may be sent again",
                     replayed->number, position->journal));
@@ -42,15 +69,18 @@ util::Result<void> Ledger::recover() {
   return {};
 }
 
-// LMDB trusts its file, and a broken page may have ended the predecessor. So after any end but a good one another
-// process reads all of it first.
+// LMDB trusts its file, and a broken page may have ended the predecessor, or its start. So after any end but a good one
+// another process reads all of it first.
 void Ledger::inspect_index(const queue::JournalReplay& replayed) {
-  if (replayed.number == 0 || replayed.closed) return;
+  if (replayed.number == 0) return;
   const auto names = disk_.list(folders_.index);
   if (!names || std::ranges::find(*names, queue::kIndexFile) == names->end()) return;  // opening it says why
+  const bool is_tried = std::ranges::find(*names, kStartingName) != names->end();
+  if (!is_tried) (void)disk_.open(folders_.index + "/" + kStartingName, queue::Access::kCreateNew);
+  if (replayed.closed && !is_tried) return;
   const queue::IndexReport report = queue::inspect_index(folders_.index, {});
   if (report.intact()) return;
-  damage_.push_back(fmt::format("{}/{} is damaged: {}", folders_.index, queue::kIndexFile, report.problems.front()));
+  tell(fmt::format("{}/{} is damaged: {}", folders_.index, queue::kIndexFile, report.problems.front()));
   queue::Index::mark_broken(disk_, folders_.index);
 }
 
@@ -60,12 +90,12 @@ util::Result<void> Ledger::open_index(const queue::JournalReplay& replayed) {
   auto opened = queue::Index::open(disk_, folders_.index, folders_.index_options);
   if (!opened) return std::unexpected(opened.error());
   index_ = std::move(*opened);
-  if (!index_->damage().empty()) damage_.push_back(index_->damage());
+  if (!index_->damage().empty()) tell(index_->damage());
   if (auto synced = index_->sync(); !synced) return synced;
   writer_.emplace(*index_);
   // Where its messages stand only the log can say: segments that hold them must not be freed, nor passed over.
   if (index_->is_new() && replayed.number > 0) {
-    damage_.push_back(
+    tell(
         "the index of what rests is new, although there is a journal: all of the log is read, and some mail may be "
         "sent again");
     checkpoint_ = {};
@@ -77,12 +107,17 @@ util::Result<void> Ledger::open_index(const queue::JournalReplay& replayed) {
 // What was lost is at most delivered again: no checkpoint was heard that rests on it.
 void Ledger::tell(const queue::JournalReplay& replayed) {
   for (const queue::Damage& one : replayed.damage)
-    damage_.push_back(fmt::format("{}: {} bytes at offset {} are damaged", one.file, one.length, one.offset));
+    tell(fmt::format("{}: {} bytes at offset {} are damaged", one.file, one.length, one.offset));
   for (const queue::Damage& one : replayed.torn)
-    damage_.push_back(fmt::format("{}: {} bytes at offset {} were not durable and are torn or damaged", one.file,
-                                  one.length, one.offset));
+    tell(fmt::format("{}: {} bytes at offset {} were not durable and are torn or damaged", one.file, one.length,
+                     one.offset));
   if (!replayed.damage.empty()) journal_.set_aside(replayed.number);
   journal_has_gaps_ = !replayed.damage.empty() || replayed.number == 0;
+}
+
+// Once, however often recovery begins.
+void Ledger::tell(std::string line) {
+  if (std::ranges::find(damage_, line) == damage_.end()) damage_.push_back(std::move(line));
 }
 
 void Ledger::hear(const queue::JournalRecord& record) {
@@ -126,8 +161,8 @@ util::Result<void> Ledger::recover_told(queue::QueueId id, const Told& told) {
   const queue::RestingMessage now = as_kept(to_resting(message));
   (*resting)->place = now.place;  // to have moved is no reason to be in memory
   if (now == **resting) return {};
-  const auto taken = take(now);
-  return taken ? util::Result<void>{} : std::unexpected(taken.error());
+  take(now);
+  return {};
 }
 
 // Those that were in a predecessor's memory, and of which the journal has no news.
@@ -142,25 +177,9 @@ util::Result<void> Ledger::recover_taken() {
       const auto resting = index_->find(id);
       if (!resting) return std::unexpected(resting.error());
       if (!*resting) continue;
-      if (const auto taken = take(**resting); !taken) return std::unexpected(taken.error());
+      take(**resting);
     }
   }
-}
-
-// A message before the checkpoint that the index does not know: its envelope is read again from its place.
-util::Result<void> Ledger::bring_back(queue::QueueId id, const queue::Place& place) {
-  auto head = read_head(id, place);
-  if (head) {
-    admit(id, place, std::move(head->envelope));
-    return {};
-  }
-  if (!head.error().permanent) return std::unexpected(head.error());
-  tell_unreadable(id, place, head.error());
-  // Its segment is kept for whoever can still save something: also by the next qmgr.
-  count(place, 1);
-  segments_[place.segment].unreadable = true;
-  unreadable_.push_back({id, place});
-  return {};
 }
 
 void Ledger::apply(Message& message, const queue::JournalRecord& record) {
@@ -207,6 +226,7 @@ void Ledger::apply(Message& message, const queue::JournalRecord& record) {
 }
 
 util::Result<void> Ledger::recovered(queue::LogPosition read_up_to) {
+  if (unanswered_) return std::unexpected(*unanswered_);
   recovering_ = false;
   told_.clear();
   completed_.clear();
@@ -222,11 +242,14 @@ util::Result<void> Ledger::recovered(queue::LogPosition read_up_to) {
   }
   for (const queue::QueueId id : to_remove_) {
     const auto gone = index_->find(id);
-    if (gone && *gone) count((*gone)->place, -1);
+    if (!gone) return std::unexpected(gone.error());
+    if (*gone) count((*gone)->place, -1);
   }
   if (auto moves = recover_moves(); !moves) return moves;
   if (auto rotated = rotate(); !rotated) return rotated;
-  return free_left_over_bodies();
+  if (auto freed = free_left_over_bodies(); !freed) return freed;
+  (void)disk_.unlink(folders_.index + "/" + kStartingName);  // or it is not there
+  return {};
 }
 
 // Of messages that are gone, or whose record never became durable.

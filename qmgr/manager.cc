@@ -60,9 +60,10 @@ void Manager::open_when_unlocked() {
   if (!lock) return context_.fail(lock.error().text, util::kExitUnavailable);
   if (!*lock) return lock_retry_.set(kLockRetry);
   lock_ = std::move(*lock);
-  if (auto recovered = ledger_.recover(); !recovered)
-    return context_.fail("queue: " + recovered.error().text, util::kExitUnavailable);
-  for (const std::string& line : ledger_.take_damage()) context_.logger().error("queue: " + line);
+  const auto recovered = ledger_.recover();
+  if (!recovered) tell_damage();
+  if (!recovered) return context_.fail("queue: " + recovered.error().text, util::kExitUnavailable);
+  tell_damage();
   follower_.emplace(
       context_.loop(), context_.logger(), log_, ledger_.checkpoint(),
       [this](queue::LogEntry&& entry) { arrived(std::move(entry)); }, [this] { caught_up(); });
@@ -138,7 +139,7 @@ void Manager::on_gone(ipc::Peer& peer) {
 
 // Everything that this turn changed is written before anyone is told of it.
 void Manager::end_turn() {
-  if (!recovered_) return;
+  if (!recovered_ || ending_) return;
   deliveries_.wake(os::wall_now());
   if (control_.work(os::wall_now())) go_on_.set({});
   if (reclaimer_->work(follower_->position(), context_.loop().now())) go_on_.set({});
@@ -146,6 +147,8 @@ void Manager::end_turn() {
     context_.logger().error("queue: " + written.error().text);
     return sync();  // begins a new journal from memory
   }
+  tell_damage();
+  if (end_when_broken()) return;
   workers_.confirm_results();
   workers_.hand_out(context_.loop().now(), follower_->is_current());
   if (workers_.awaits_somebody() && !look_.armed()) look_.set(kLook);
@@ -153,6 +156,7 @@ void Manager::end_turn() {
 }
 
 void Manager::sync() {
+  if (ending_) return;
   tick_.set(kTick);
   workers_.tell_doubts(context_.loop().now());
   // Up to where messages were taken up: a new journal file knows nothing of those that are done, and what stands behind
@@ -184,10 +188,29 @@ void Manager::hand_over() {
   ledger_.hand_over();
 }
 
-// Of the index. When it is broken, the next start sets it aside.
+void Manager::tell_damage() {
+  for (const std::string& line : ledger_.take_damage()) context_.logger().error("queue: " + line);
+}
+
+// Of the index; what lasts is told once. What is permanent end_turn() meets.
 void Manager::tell_trouble(const util::Error& error) {
-  context_.logger().error("queue: " + error.text);
-  if (error.permanent) context_.fail(error.text, util::kExitTryAgain);
+  if (!error.permanent && std::exchange(told_trouble_, error.text) != error.text)
+    context_.logger().error("queue: " + error.text);
+  turn_end_.schedule();
+}
+
+// The next start sets a broken index aside. What was done for an operator is told, and is in the journal; what workers
+// answered they tell the next qmgr, because an answer for a message that rests may have found none.
+bool Manager::end_when_broken() {
+  const auto failure = ledger_.index_failure();
+  if (!failure) return false;
+  if (auto synced = ledger_.sync(); synced)
+    control_.give_answers();
+  else
+    context_.logger().error("queue: " + synced.error().text);
+  ending_ = true;
+  context_.fail("queue: " + failure->text, util::kExitTryAgain);
+  return true;
 }
 
 void Manager::on_index_progress() {
@@ -220,7 +243,6 @@ void Manager::load_due() {
   const auto more = deliveries_.load_due(os::wall_now());
   if (!more) return tell_trouble(more.error());
   if (*more) turn_end_.schedule();
-  for (const std::string& line : ledger_.take_damage()) context_.logger().error("queue: " + line);
 }
 
 void Manager::reload(const config::Settings& settings) {

@@ -38,7 +38,9 @@ class Manager final : public service::Daemon {
   void hand_over();
   void on_index_progress();
   void load_due();
+  void tell_damage();
   void tell_trouble(const util::Error& error);
+  bool end_when_broken();
   void look_at_clock();
   void reclaim();
 
@@ -55,6 +57,8 @@ class Manager final : public service::Daemon {
   std::optional<event::Watch> index_watch_;
   unsigned ticks_ = 0;
   bool had_room_ = true;
+  std::string told_trouble_;  // of the index, the last
+  bool ending_ = false;       // master knows that this process ends
   ClockWatch clock_;
   event::TurnEnd turn_end_;
   std::optional<Follower> follower_;

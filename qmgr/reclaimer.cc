@@ -71,7 +71,7 @@ void Reclaimer::scan(queue::LogPosition followed, event::Monotonic turn) {
     damaged_.insert(round_->segment);
   }
   if (!next) {
-    logger_.error("queue: " + next.error().text);
+    if (std::exchange(told_, next.error().text) != next.error().text) logger_.error("queue: " + told_);
     paused_until_ = turn + kPause;
     return;
   }

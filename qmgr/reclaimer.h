@@ -64,6 +64,7 @@ class Reclaimer {
   event::Monotonic paused_until_{};
   std::map<uint32_t, event::Monotonic> resting_until_;  // segments that could not be emptied just now
   std::set<uint32_t> damaged_;                          // segments that stay
+  std::string told_;                                    // the last failure to read
 };
 
 }  // namespace hikyaku::qmgr

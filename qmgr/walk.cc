@@ -14,6 +14,7 @@ constexpr size_t kRowsAtOnce = 300;
 Walk::Walk(Ledger& ledger) : ledger_(&ledger) {
   ids_.reserve(ledger.messages().size());
   for (const auto& [id, message] : ledger.messages()) ids_.push_back(message.id);
+  for (const queue::Moved& lost : ledger.unreadable()) ids_.push_back(lost.id);
   std::sort(ids_.begin(), ids_.end());
 }
 

@@ -12,12 +12,13 @@ namespace hikyaku::qmgr {
 
 class Walk {
  public:
-  // Of all messages that are there now.
+  // Of all messages that are there now, also those that cannot be read.
   explicit Walk(Ledger& ledger);
   // Of these, whether they are there or not; each once.
   Walk(Ledger& ledger, std::vector<queue::QueueId> ids);
 
-  // Some may be gone. Nothing at the end, or when the index cannot be read: then error() says why.
+  // Some may be gone. Nothing at the end. What rests is left out from where the index could not be read: then error()
+  // says why.
   std::optional<queue::QueueId> next();
   const std::optional<util::Error>& error() const { return error_; }
   // Roughly how many are still to come; 0 only at the end.

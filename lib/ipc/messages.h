@@ -328,12 +328,24 @@ struct QueueEntry {
                  &QueueEntry::sender,      &QueueEntry::attempts,   &QueueEntry::next_attempt, &QueueEntry::expires,
                  &QueueEntry::hold_reason, &QueueEntry::recipients};
 };
+// What of the queue could not be read for an answer, so that nobody takes the answer for all of it.
+struct Unread {
+  uint64_t messages = 0;           // known by their IDs
+  std::vector<std::string> first;  // the first kMostNamed of them: ID, place and reason
+  std::string part;                // why there may be more that nobody knows of; empty: there is not
+  bool may_pass = false;           // another try may read more
+  static constexpr size_t kMostNamed = 10;
+  static constexpr auto fields = std::tuple{&Unread::messages, &Unread::first, &Unread::part, &Unread::may_pass};
+
+  bool any() const { return messages > 0 || !part.empty(); }
+};
 // A listing comes in slices, so that a long one does not hold up mail: `count` entries are still to come, for which the
 // next ListQueue asks.
 struct EndOfList {
   static constexpr uint16_t kType = 42;
   uint64_t count = 0;
-  static constexpr auto fields = std::tuple{&EndOfList::count};
+  Unread unread{};  // since the listing began
+  static constexpr auto fields = std::tuple{&EndOfList::count, &EndOfList::unread};
 };
 enum class Verb : uint8_t { kRetry, kDelete, kHold, kRelease, kExpire, kLast = kExpire };
 struct Act {
@@ -349,22 +361,25 @@ struct Acted {
   uint64_t count = 0;
   uint64_t on_the_wire = 0;          // of these, being delivered right now
   std::vector<std::string> unknown;  // IDs that name nothing in the queue
-  static constexpr auto fields = std::tuple{&Acted::count, &Acted::on_the_wire, &Acted::unknown};
+  Unread unread{};                   // to which nothing was done
+  static constexpr auto fields = std::tuple{&Acted::count, &Acted::on_the_wire, &Acted::unknown, &Acted::unread};
 };
 struct ShowMessage {
   static constexpr uint16_t kType = 45;
   std::string id;
   static constexpr auto fields = std::tuple{&ShowMessage::id};
 };
-// Comes with the segment's descriptor when `found`, and then with the body's when there is one and it can be opened.
+// Comes with the segment's descriptor when `found` and not `unread`, and then with the body's when there is one and it
+// can be opened. What is `unread` may be found nevertheless: then the entry has what the index knows.
 struct MessageShown {
   static constexpr uint16_t kType = 46;
   bool found = false;
   queue::QueueId id;
   queue::Place place;
   QueueEntry entry;
-  static constexpr auto fields =
-      std::tuple{&MessageShown::found, &MessageShown::id, &MessageShown::place, &MessageShown::entry};
+  Unread unread{};
+  static constexpr auto fields = std::tuple{&MessageShown::found, &MessageShown::id, &MessageShown::place,
+                                            &MessageShown::entry, &MessageShown::unread};
 };
 
 // ---- master and its daemons

@@ -41,6 +41,9 @@ std::vector<const IndexChange*> by_id(std::span<const IndexChange> changes) {
   return sorted;
 }
 
+// Of messages from this one on; for 0 the first of all, also one that no message has.
+std::string first_key(QueueId from) { return from.value == 0 ? std::string() : message_key(from); }
+
 }  // namespace
 
 // ---- opening -----------------------------------------------------------------------------------------------------
@@ -64,7 +67,7 @@ util::Result<std::unique_ptr<Index>> Index::open(Disk& disk, const std::string& 
   if (std::ranges::find(*names, kBrokenName) != names->end()) index->damage_ = "index: found broken";
   if (index->damage_.empty())
     if (auto opened = index->open_data(); !opened) {
-      if (!index->is_broken_) return std::unexpected(opened.error());
+      if (!index->is_broken()) return std::unexpected(opened.error());
       index->damage_ = opened.error().text;
     }
   if (!index->damage_.empty()) {
@@ -86,6 +89,8 @@ util::Result<void> Index::open_data() {
 
 util::Result<void> Index::set_aside() {
   environment_.reset();
+  failure_.reset();
+  is_broken_ = false;
   const auto names = disk_.list(folder_);
   if (!names) return std::unexpected(names.error());
   uint32_t number = 1;
@@ -104,13 +109,27 @@ void Index::mark_broken(Disk& disk, const std::string& folder) {
   (void)disk.open(folder + "/" + std::string(kBrokenName), Access::kCreateNew);  // or it is there already
 }
 
-std::unexpected<util::Error> Index::failed(std::string_view what, int code) {
-  auto error = index_error(what, code);
-  if (code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID || code == MDB_VERSION_MISMATCH) {
-    is_broken_ = true;
-    mark_broken(disk_, folder_);
-  }
+std::unexpected<util::Error> Index::failed(std::string_view what, int code, std::string_view damage) {
+  auto error = index_error(what, code, damage);
+  if (!error.error().permanent) return error;
+  const std::lock_guard lock(failure_mutex_);
+  if (!failure_) failure_ = error.error();
+  if (is_damage(code) && !std::exchange(is_broken_, true)) mark_broken(disk_, folder_);
   return error;
+}
+
+std::unexpected<util::Error> Index::failed(std::string_view what, const IndexTransaction& transaction) {
+  return failed(what, transaction.code(), transaction.damage());
+}
+
+std::optional<util::Error> Index::failure() const {
+  const std::lock_guard lock(failure_mutex_);
+  return failure_;
+}
+
+bool Index::is_broken() const {
+  const std::lock_guard lock(failure_mutex_);
+  return is_broken_;
 }
 
 // Under another name until it is durable: a power loss while LMDB makes a file leaves one that it refuses.
@@ -172,7 +191,7 @@ util::Result<void> Index::open_tables() {
   table("taken", tables_->taken);
   table("segment", tables_->segment);
   const uint64_t pages = used_pages(transaction);
-  if (transaction.commit() != 0) return failed("open " + folder_, transaction.code());
+  if (transaction.commit() != 0) return failed("open " + folder_, transaction);
   used_ = static_cast<double>(pages * page_size_) / static_cast<double>(options_.map_size);
   return {};
 }
@@ -217,7 +236,7 @@ util::Result<void> Index::apply(std::span<const IndexChange> changes) {
   for (const IndexChange* change : by_id(changes)) std::visit([&](const auto& c) { batch.apply(c); }, *change);
   batch.finish();
   const uint64_t pages = used_pages(transaction);
-  if (transaction.commit() != 0) return failed("write", transaction.code());
+  if (transaction.commit() != 0) return failed("write", transaction);
   used_ = static_cast<double>(pages * page_size_) / static_cast<double>(options_.map_size);
   take_back_ballast();
   judge_room();
@@ -233,7 +252,7 @@ util::Result<void> Index::sync() {
     const auto before = transaction.get(tables_->meta, "syncs");
     append_number(count, before && before->size() == sizeof(uint64_t) ? load<uint64_t>(before->data()) + 1 : 1);
     transaction.put(tables_->meta, "syncs", count);
-    if (transaction.commit() != 0) return failed("write", transaction.code());
+    if (transaction.commit() != 0) return failed("write", transaction);
   }
   const int code = mdb_env_sync(environment_.get(), 1);
   sync_failed_ = code != 0;
@@ -246,39 +265,41 @@ util::Result<void> Index::sync() {
 util::Result<std::optional<RestingMessage>> Index::find(QueueId id) {
   IndexTransaction transaction(environment_.get(), MDB_RDONLY);
   auto message = read_message(transaction, *tables_, id);
-  if (transaction.code() != 0) return failed("read " + to_text(id), transaction.code());
+  if (transaction.code() != 0) return failed("read " + to_text(id), transaction);
   return message;
 }
 
 util::Result<void> Index::list(QueueId from, size_t limit, std::vector<RestingMessage>& out) {
   IndexTransaction transaction(environment_.get(), MDB_RDONLY);
   IndexCursor cursor(transaction, tables_->message);
-  for (bool more = cursor.seek(message_key(from)); more && limit > 0; more = cursor.next(), --limit) {
+  for (bool more = cursor.seek(first_key(from)); more && limit > 0; more = cursor.next(), --limit) {
     const auto id = parse_message_key(cursor.key());
     auto parsed = id ? parse_message_value(*id, cursor.value()) : std::nullopt;
     if (!parsed) {
-      transaction.found_damage();
+      transaction.found_damage("table msg: " + (id ? to_text(*id) : std::string("a key")));
     } else if (!parsed->has_differing) {
       out.push_back(std::move(parsed->message));
     } else if (auto message = read_message(transaction, *tables_, *id)) {
       out.push_back(std::move(*message));
     }
   }
-  if (transaction.code() != 0) return failed("list", transaction.code());
+  if (transaction.code() != 0) return failed("list", transaction);
   return {};
 }
 
 util::Result<void> Index::list_taken(QueueId from, size_t limit, std::vector<QueueId>& out) {
   IndexTransaction transaction(environment_.get(), MDB_RDONLY);
   IndexCursor cursor(transaction, tables_->taken);
-  for (bool more = cursor.seek(message_key(from)); more && limit > 0; more = cursor.next(), --limit) {
+  for (bool more = cursor.seek(first_key(from)); more && limit > 0; more = cursor.next(), --limit) {
     const auto id = parse_message_key(cursor.key());
-    if (id)
-      out.push_back(*id);
+    if (!id)
+      transaction.found_damage("table taken: a key");
+    else if (!transaction.get(tables_->message, message_key(*id)))
+      transaction.found_damage("table taken: " + to_text(*id) + ", which is not in table msg,");
     else
-      transaction.found_damage();
+      out.push_back(*id);
   }
-  if (transaction.code() != 0) return failed("list", transaction.code());
+  if (transaction.code() != 0) return failed("list", transaction);
   return {};
 }
 
@@ -293,10 +314,10 @@ util::Result<void> Index::list_domains(const std::string& after, size_t limit, s
     if (name && row)
       out.push_back({std::string(*name), *row});
     else
-      transaction.found_damage();
+      transaction.found_damage("table domain: a row");
     --limit;
   }
-  if (transaction.code() != 0) return failed("list", transaction.code());
+  if (transaction.code() != 0) return failed("list", transaction);
   return {};
 }
 
@@ -310,16 +331,16 @@ util::Result<std::vector<Index::Segment>> Index::segments() {
     if (number && row)
       segments.push_back({*number, *row});
     else
-      transaction.found_damage();
+      transaction.found_damage("table segment: " + (number ? std::to_string(*number) : std::string("a key")));
   }
-  if (transaction.code() != 0) return failed("list", transaction.code());
+  if (transaction.code() != 0) return failed("list", transaction);
   return segments;
 }
 
 util::Result<uint64_t> Index::messages() {
   IndexTransaction transaction(environment_.get(), MDB_RDONLY);
   const uint64_t count = transaction.entries(tables_->message);
-  if (transaction.code() != 0) return failed("read", transaction.code());
+  if (transaction.code() != 0) return failed("read", transaction);
   return count;
 }
 
@@ -327,8 +348,8 @@ util::Result<IndexPosition> Index::position() {
   IndexTransaction transaction(environment_.get(), MDB_RDONLY);
   const auto value = transaction.get(tables_->meta, "position");
   const auto position = value ? parse_position_value(*value) : IndexPosition{};
-  if (!position) transaction.found_damage();
-  if (transaction.code() != 0) return failed("read", transaction.code());
+  if (!position) transaction.found_damage("table meta: position");
+  if (transaction.code() != 0) return failed("read", transaction);
   return *position;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -55,6 +56,10 @@ class Index {
   // It is a new one, in which nothing can be: there was none, or it was set aside, and then `damage` says why.
   bool is_new() const { return is_new_; }
   const std::string& damage() const { return damage_; }
+  // The first permanent error of any call: this process cannot go on with it. When the file is broken, the next open()
+  // sets it aside.
+  std::optional<util::Error> failure() const;
+  bool is_broken() const;
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
   ~Index();
@@ -121,7 +126,8 @@ class Index {
   util::Result<void> set_aside();
   std::string path_of(std::string_view name) const { return folder_ + "/" + std::string(name); }
   // The error of an LMDB call. Broken files are remembered, so that the next open() sets them aside.
-  std::unexpected<util::Error> failed(std::string_view what, int code);
+  std::unexpected<util::Error> failed(std::string_view what, int code, std::string_view damage = {});
+  std::unexpected<util::Error> failed(std::string_view what, const IndexTransaction& transaction);
   uint64_t used_pages(IndexTransaction& transaction) const;
   void judge_room();
   void take_back_ballast();
@@ -133,7 +139,9 @@ class Index {
   std::unique_ptr<IndexTables> tables_;
   bool is_new_ = false;
   std::string damage_;
-  std::atomic<bool> is_broken_{false};
+  mutable std::mutex failure_mutex_;
+  std::optional<util::Error> failure_;
+  bool is_broken_ = false;
   uint64_t page_size_ = 4096;
   bool has_ballast_ = false;
   bool sync_failed_ = false;

@@ -10,7 +10,7 @@ std::optional<RestingMessage> read_message(IndexTransaction& transaction, const 
   if (!value) return std::nullopt;
   auto parsed = parse_message_value(id, *value);
   if (!parsed) {
-    transaction.found_damage();
+    transaction.found_damage("table msg: " + to_text(id));
     return std::nullopt;
   }
   if (!parsed->has_differing) return std::move(parsed->message);
@@ -19,9 +19,11 @@ std::optional<RestingMessage> read_message(IndexTransaction& transaction, const 
     const auto index = parse_recipient_key(cursor.key(), id);
     if (!index) break;
     auto rest = parse_recipient_value(id, *index, cursor.value());
-    if (!rest) transaction.found_damage();
+    if (!rest) transaction.found_damage("table rcpt: " + to_text(id));
     if (rest) parsed->message.differing.push_back({*index, std::move(*rest)});
   }
+  if (parsed->message.differing.empty()) transaction.found_damage("table rcpt: " + to_text(id));  // there is none
+  if (transaction.code() != 0) return std::nullopt;
   return std::move(parsed->message);
 }
 
@@ -33,7 +35,7 @@ uint32_t find_first_due(IndexTransaction& transaction, const IndexTables& tables
   while (cursor.seek(from) && cursor.key().starts_with(own)) {
     const auto key = parse_ready_key(cursor.key());
     if (!key) {
-      transaction.found_damage();
+      transaction.found_damage("table ready: a key");
       break;
     }
     first = std::min(first, key->due);
@@ -48,7 +50,7 @@ IndexBatch::DomainWork& IndexBatch::domain(std::string_view name) {
   DomainWork& work = domains_[std::string(name)];
   if (const auto value = transaction_.get(tables_.domain, domain_key(name))) {
     const auto row = parse_domain_value(*value);
-    if (!row) transaction_.found_damage();
+    if (!row) transaction_.found_damage("table domain: a row");
     work.existed = true;
     work.before = work.row = row.value_or(DomainRow{});
   }
@@ -151,7 +153,7 @@ void IndexBatch::finish_segment(uint32_t number, const SegmentWork& work) {
   SegmentRow row;
   if (const auto value = transaction_.get(tables_.segment, segment_key(number))) {
     const auto known = parse_segment_value(*value);
-    if (!known) return transaction_.found_damage();
+    if (!known) return transaction_.found_damage("table segment: " + std::to_string(number));
     row = *known;
   }
   row.messages += static_cast<uint64_t>(work.messages);

@@ -71,7 +71,7 @@ class DueRound {
                    std::vector<std::string>& found) {
     while (from < to && found.size() < most && cursor.seek(ready_prefix(domain, lane, static_cast<uint8_t>(from)))) {
       const auto key = parse_ready_key(cursor.key());
-      if (!key) return transaction_.found_damage();
+      if (!key) return transaction_.found_damage("table ready: a key");
       if (key->domain != domain || key->lane != lane || key->group >= to) return;
       if (key->due <= now_) found.emplace_back(cursor.key());
       from = key->group + 1;
@@ -84,6 +84,7 @@ class DueRound {
     bool more = cursor.seek(stream);
     for (; more && cursor.key().starts_with(own); more = cursor.next()) {
       const auto key = parse_ready_key(cursor.key());
+      if (!key) transaction_.found_damage("table ready: a key");
       if (!key || key->due > now_) return false;
       if (most-- == 0) {
         stream = cursor.key();
@@ -91,7 +92,7 @@ class DueRound {
       }
       if (!given_.insert(key->id.value).second) continue;  // due in another domain too
       auto message = read_message(transaction_, tables_, key->id);
-      if (!message) transaction_.found_damage();
+      if (!message) transaction_.found_damage("table ready: " + to_text(key->id) + ", which is not in table msg,");
       if (message) out_.push_back(std::move(*message));
     }
     return false;
@@ -119,7 +120,7 @@ util::Result<void> Index::next_due(int64_t now, size_t limit, const std::functio
   if (more && !position.at_start && cursor.key() == from) more = cursor.next();
   for (size_t looked = 0; more; more = cursor.next()) {
     auto wake = parse_wake_key(cursor.key());
-    if (!wake) transaction.found_damage();
+    if (!wake) transaction.found_damage("table wake: a key");
     if (!wake || wake->due > now) break;
     if (looked++ == kDomainsAtOnce || out.size() >= full) {
       if (transaction.code() != 0) break;
@@ -130,7 +131,7 @@ util::Result<void> Index::next_due(int64_t now, size_t limit, const std::functio
       round.take(wake->domain, full - out.size(), here, static_cast<uint8_t>(++turn_ * 101));
     position = {false, std::move(*wake)};
   }
-  if (transaction.code() != 0) return failed("read what is due", transaction.code());
+  if (transaction.code() != 0) return failed("read what is due", transaction);
   position = {};
   return {};
 }
@@ -144,9 +145,9 @@ util::Result<std::optional<int64_t>> Index::next_wake() {
     if (wake)
       due = wake->due;
     else
-      transaction.found_damage();
+      transaction.found_damage("table wake: a key");
   }
-  if (transaction.code() != 0) return failed("read", transaction.code());
+  if (transaction.code() != 0) return failed("read", transaction);
   return due;
 }
 

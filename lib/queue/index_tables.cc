@@ -3,16 +3,26 @@
 
 namespace hikyaku::queue {
 
-std::unexpected<util::Error> index_error(std::string_view what, int code) {
-  const bool hopeless = code == MDB_PANIC || code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
-                        code == MDB_INVALID || code == MDB_VERSION_MISMATCH;
-  std::string text = "index: " + std::string(what) + ": " + mdb_strerror(code);
-  return std::unexpected(util::Error{std::move(text), hopeless});
+bool is_damage(int code) {
+  return code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_CURSOR_FULL || code == MDB_INVALID ||
+         code == MDB_VERSION_MISMATCH;
+}
+
+std::unexpected<util::Error> index_error(std::string_view what, int code, std::string_view damage) {
+  std::string text = "index: " + std::string(what) + ": ";
+  text += damage.empty() ? mdb_strerror(code) : std::string(damage) + " is damaged";
+  return std::unexpected(util::Error{std::move(text), code == MDB_PANIC || is_damage(code)});
 }
 
 bool IndexTransaction::ok(int code, int harmless) {
   if (code != 0 && code != harmless) code_ = code;
   return code == 0;
+}
+
+void IndexTransaction::found_damage(std::string where) {
+  if (code_ != 0) return;
+  code_ = MDB_CORRUPTED;
+  damage_ = std::move(where);
 }
 
 void IndexTransaction::open_table(const char* name, MDB_dbi& table) {

@@ -23,9 +23,14 @@ inline std::string_view to_bytes(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
 
-// "index: write: No space left on device". Permanent when this environment will never work again and the program must
-// start anew (a meta page could not be written), or when the file is broken.
-std::unexpected<util::Error> index_error(std::string_view what, int code);
+// Whether LMDB says by this that it met in its file what it never wrote. A walk down the tree that is too long for any
+// tree (MDB_CURSOR_FULL) went in a circle.
+bool is_damage(int code);
+
+// "index: write: No space left on device"; what was found damaged is named by `damage`, when that is not empty.
+// Permanent when this environment will never work again and the program must start anew (a meta page could not be
+// written), or when the file is broken.
+std::unexpected<util::Error> index_error(std::string_view what, int code, std::string_view damage = {});
 
 // After a failure every call does nothing, so that only the end has to ask.
 class IndexTransaction {
@@ -52,8 +57,9 @@ class IndexTransaction {
 
   int commit();
   int code() const { return code_; }
-  // A value that the program never wrote was found.
-  void found_damage() { code_ = MDB_CORRUPTED; }
+  // A value that the program never wrote was found: `where` names it, as "table msg: ID". A failure before it counts.
+  void found_damage(std::string where);
+  const std::string& damage() const { return damage_; }
 
  private:
   friend class IndexCursor;
@@ -63,6 +69,7 @@ class IndexTransaction {
 
   MDB_txn* transaction_ = nullptr;
   int code_ = 0;
+  std::string damage_;
 };
 
 // Stands on an entry, or on none at the end or after a failure of the transaction, which must outlive it.

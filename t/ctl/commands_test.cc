@@ -62,9 +62,14 @@ TEST_CASE("an action says what was done and what was already on the wire") {
         "3 messages deleted\n1 message being delivered right now: may still arrive\n");
   CHECK(acted_text(ipc::Verb::kRelease, false, {3, 2, {}}) ==
         "3 messages released\n2 messages being delivered right now\n");
-  CHECK(
-      nlohmann::json::parse(acted_json(ipc::Verb::kExpire, true, {3, 1, {"NONE"}})) ==
-      nlohmann::json{{"action", "expire"}, {"dry_run", true}, {"count", 3}, {"on_the_wire", 1}, {"unknown", {"NONE"}}});
+  const ipc::Unread unread{1, {"message X: damaged"}, "index: gone", true};
+  CHECK(nlohmann::json::parse(acted_json(ipc::Verb::kExpire, true, {3, 1, {"NONE"}, unread})) ==
+        nlohmann::json{{"action", "expire"},
+                       {"dry_run", true},
+                       {"count", 3},
+                       {"on_the_wire", 1},
+                       {"unknown", {"NONE"}},
+                       {"unreadable", {{"messages", 1}, {"first", {"message X: damaged"}}, {"part", "index: gone"}}}});
 }
 
 TEST_CASE("status in JSON names the services, and that nothing runs") {

@@ -8,6 +8,8 @@
 using namespace hikyaku;
 using ctl::ContentParts;
 using ctl::Listing;
+using ctl::unread_line;
+using ctl::unread_lines;
 
 namespace {
 
@@ -47,6 +49,25 @@ TEST_CASE("active mail has a star, held mail an exclamation mark") {
 }
 
 TEST_CASE("an empty queue is said to be empty") { CHECK(Listing(fixed_time).end() == "Mail queue is empty\n"); }
+
+TEST_CASE("a queue of which nothing could be read is not said to be empty") {
+  CHECK(Listing(fixed_time).end(false) == "-- 0 Kbytes in 0 Requests.\n");
+}
+
+TEST_CASE("what could not be read is counted, the first are named, and no text steers the terminal") {
+  CHECK(unread_lines({}).empty());
+  CHECK(unread_lines({1, {"message A: \x1b[2J"}, "", false}) ==
+        std::vector<std::string>{"1 message could not be read", "  message A: \\033[2J"});
+  CHECK(unread_lines({0, {}, "index: gone", true}) ==
+        std::vector<std::string>{"part of the queue could not be read: index: gone"});
+  // More than qmgr ever sends.
+  const auto lines = unread_lines({300, std::vector<std::string>(200, "message B"), "index: gone", true});
+  REQUIRE(lines.size() == 1 + ipc::Unread::kMostNamed + 2);
+  CHECK(lines[0] == "300 messages could not be read");
+  CHECK(lines[ipc::Unread::kMostNamed + 1] == "  and 290 more");
+  CHECK(unread_line({1, {"message \xff"}, "", false}) ==
+        "{\"unreadable\":{\"messages\":1,\"first\":[\"message \ufffd\"],\"part\":\"\"}}");
+}
 
 TEST_CASE("the heading comes once and the total counts all") {
   Listing listing(fixed_time);

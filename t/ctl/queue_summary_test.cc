@@ -84,6 +84,10 @@ TEST_CASE("Reasons that never repeat do not fill the memory, and the frequent on
 TEST_CASE("The table looks as people know it, and cannot steer the terminal") {
   QueueSummary summary;
   CHECK(summary.text() == "Mail queue is empty\n");
+  QueueSummary unread;
+  unread.set_unread({1, {"message A"}, "", false});
+  CHECK_THAT(unread.text(), Catch::Contains("TOTAL       0"));
+  CHECK(json_of(unread)["unreadable"]["messages"] == 1);
   summary.add(entry(7, {{"a@o\x1b[2Jne.test", "no\nway"}}), kNow);
   CHECK_THAT(summary.text(),
              Catch::Contains("T      5     10     20     40     80    160    320    640   1280  1280+\n"));

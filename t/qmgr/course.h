@@ -48,6 +48,14 @@ struct Course {
     deliveries.reset();
     REQUIRE(queue.ledger().write());
     queue.restart();
+    begin();
+  }
+  void close_and_restart(const std::function<void()>& meanwhile) {
+    deliveries.reset();
+    queue.close_and_restart(meanwhile);
+    begin();
+  }
+  void begin() {
     deliveries = std::make_unique<Deliveries>(queue.ledger(), logger, settings);
     admit_all();
   }
@@ -61,7 +69,7 @@ struct Course {
   // A copy, good until the next call.
   const Message* find(queue::QueueId id) {
     seen = queue.ledger().look(id);
-    return seen ? &*seen : nullptr;
+    return seen.message ? &*seen.message : nullptr;
   }
   void act(ipc::Verb verb, queue::QueueId id) { deliveries->act(verb, *queue.ledger().load(id), now); }
 
@@ -117,7 +125,7 @@ struct Course {
   Time now = kStart;
   std::vector<uint32_t> recipients;
   uint64_t number = 0;
-  std::optional<Message> seen;
+  Ledger::Seen seen;
 };
 
 }  // namespace hikyaku::qmgr

@@ -122,7 +122,7 @@ TEST_CASE("a kill or a power loss at any step of a move loses nothing, and the m
   const Message* const known = f.queue.ledger().find(f.id);
   if (life == Life::kResting) CHECK(known == nullptr);
   if (step < 4 && !f.is_freeable()) {
-    const auto there = f.queue.ledger().look(f.id);
+    const auto there = f.queue.ledger().look(f.id).message;
     REQUIRE(there);
     if (there->place == f.old) f.copy_and_follow();
     f.make_freeable();
@@ -148,7 +148,7 @@ TEST_CASE("a new journal file knows a place that the index does not have for goo
   CHECK_FALSE(f.queue.ledger().write());
   while (!f.queue.ledger().sync()) f.queue.wait_for_index();  // first the index has for good what left memory
   f.queue.cut_power_and_restart();
-  const auto there = f.queue.ledger().look(f.id);
+  const auto there = f.queue.ledger().look(f.id).message;
   REQUIRE(there);
   CHECK(there->place.segment == f.place.segment);
   f.make_freeable();
@@ -192,7 +192,7 @@ TEST_CASE("an older copy that comes late moves nothing back") {
   f.old = first;
   f.copy_and_follow();
   REQUIRE(f.queue.ledger().arrive(f.id, first, envelope(2)) == nullptr);
-  CHECK(f.queue.ledger().look(f.id)->place.offset == f.place.offset);
+  CHECK(f.queue.ledger().look(f.id).message->place.offset == f.place.offset);
 }
 
 TEST_CASE("when the journal is gone, a copy is all that tells of a message, and is taken for it") {

@@ -273,12 +273,7 @@ TEST_CASE("a message that cannot be read is told at every restart, and its segme
   fill_segment(queue);
   REQUIRE(queue.ledger().sync());
   queue.ledger().freeable_segments();
-  {
-    std::fstream file(queue.log_folder() + "/" + queue::numbered_name("", place.segment),
-                      std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(place.offset + 20));
-    file << "damage";
-  }
+  queue.spoil_record(lost);
   for (int round = 0; round < 3; ++round) {
     CAPTURE(round);
     queue.restart();

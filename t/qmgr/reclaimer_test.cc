@@ -121,12 +121,12 @@ TEST_CASE("a segment with a record that is damaged, or that somebody reads, is k
   REQUIRE(in_hand != nullptr);
   in_hand->recipients[0].step = Step::kInHand;
   f.damaged = f.waiting[0];
-  const auto damaged_place = f.queue.ledger().look(f.damaged)->place;
+  const auto damaged_place = f.queue.ledger().look(f.damaged).message->place;
   f.run_until([&] { return f.freed.size() >= 5; });
   const auto is_freed = [&](uint32_t segment) { return std::ranges::find(f.freed, segment) != f.freed.end(); };
   CHECK_FALSE(is_freed(damaged_place.segment));
   CHECK_FALSE(is_freed(in_hand->place.segment));
-  CHECK(f.queue.ledger().look(f.damaged)->place == damaged_place);
+  CHECK(f.queue.ledger().look(f.damaged).message->place == damaged_place);
 }
 
 TEST_CASE("a cleanup that is away, has no room or dies is asked again, later") {

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <catch2/catch.hpp>
 
+#include <fstream>
+
 namespace hikyaku::qmgr {
 
 namespace {
@@ -76,6 +78,14 @@ queue::Place SmallQueue::copy(queue::QueueId id, const queue::Place& place) {
   return copied;
 }
 
+void SmallQueue::spoil_record(queue::QueueId id) {
+  const queue::Place place = ledger_->look(id).message.value().place;
+  std::fstream file(log_folder() + "/" + queue::numbered_name("", place.segment),
+                    std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(place.offset + 20));
+  file << "damage";
+}
+
 std::vector<queue::QueueId> SmallQueue::follow() {
   std::vector<queue::LogEntry> entries;
   std::vector<queue::Damage> damage;
@@ -107,9 +117,16 @@ void SmallQueue::wait_for_index() {
   must(ledger_->index_progress());
 }
 
-void SmallQueue::restart() {
+void SmallQueue::restart(const std::function<void()>& meanwhile) {
   ledger_.reset();
+  if (meanwhile) meanwhile();
   open();
+}
+
+void SmallQueue::close_and_restart(const std::function<void()>& meanwhile) {
+  must(ledger_->sync());
+  must(ledger_->close());
+  restart(meanwhile);
 }
 
 void SmallQueue::cut_power_and_restart() {

@@ -1,6 +1,7 @@
 // What the tests of qmgr share: a log with messages in it, and the ledger over it, on a disk that can fail.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ class SmallQueue {
   Message& add(const queue::Envelope& envelope, size_t size = 100);
   // Copies a record to the log's end durably, as cleanup does for reclaim; where it stands now.
   queue::Place copy(queue::QueueId id, const queue::Place& place);
+  // Spoils the record of a message, wherever it is now.
+  void spoil_record(queue::QueueId id);
   // Gives the ledger what it has not seen of the log, as qmgr's follower does, and returns what was new.
   std::vector<queue::QueueId> follow();
 
@@ -38,8 +41,10 @@ class SmallQueue {
   // Until the index's thread got on.
   void wait_for_index();
 
-  // A process that was killed: what was written stays. The next one recovers.
-  void restart();
+  // A process that was killed: what was written stays. The next one recovers, after what happens `meanwhile`.
+  void restart(const std::function<void()>& meanwhile = {});
+  // The same, after an orderly end.
+  void close_and_restart(const std::function<void()>& meanwhile = {});
   // Power loss: what was not synced is gone.
   void cut_power_and_restart();
 

@@ -232,7 +232,7 @@ TEST_CASE("what is neither true nor false, and what no value of an enumeration i
 }
 
 TEST_CASE("a dump is one line for people, with long text shortened") {
-  CHECK(dump(Acted{2, 1, {"A\n", "B"}}) == "{2, 1, [\"A\\012\", \"B\"]}");
+  CHECK(dump(Acted{2, 1, {"A\n", "B"}}) == "{2, 1, [\"A\\012\", \"B\"], {0, [], \"\", 0}}");
   CHECK(dump(ShowMessage{std::string(81, 'x')}) == "{\"" + std::string(80, 'x') + "…\"}");
   CHECK(dump(Act{Verb::kHold, true, {}}) == "{2, 1, {0, [], \"\", \"\", \"\"}}");
 }

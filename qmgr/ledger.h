@@ -194,6 +194,7 @@ class Ledger {
   util::Result<void> recover_moves();
 
   util::Result<void> rotate();
+  util::Result<void> keep_set_aside();
   util::Result<void> free_left_over_bodies();
 
   queue::LogReader& log_;

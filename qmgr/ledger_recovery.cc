@@ -225,8 +225,21 @@ util::Result<void> Ledger::recovered(queue::LogPosition read_up_to) {
     if (gone && *gone) count((*gone)->place, -1);
   }
   if (auto moves = recover_moves(); !moves) return moves;
+  if (auto kept = keep_set_aside(); !kept) return kept;
   if (auto rotated = rotate(); !rotated) return rotated;
   return free_left_over_bodies();
+}
+
+// Mail that was set aside with its segment: what is known of it is delivered, but its records are not copied; and any
+// body may belong to what is not known.
+util::Result<void> Ledger::keep_set_aside() {
+  const auto aside = log_.set_aside();
+  if (!aside) return std::unexpected(aside.error());
+  for (const uint32_t number : *aside)
+    if (const auto known = segments_.find(number); known != segments_.end()) known->second.unreadable = true;
+  const auto is_unreadable = [&](const auto& segment) { return log_.is_unreadable(segment.first); };
+  if (!aside->empty() || std::ranges::any_of(segments_, is_unreadable)) bodies_found_.clear();
+  return {};
 }
 
 // Of messages that are gone, or whose record never became durable.

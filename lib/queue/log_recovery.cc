@@ -142,7 +142,8 @@ util::Result<void> LogWriter::recover_last(const SegmentHeader& header) {
   const std::string file = path(header.number);
   auto fd = disk_->open(file, Access::kWrite);
   if (!fd) return std::unexpected(fd.error());
-  auto scanned = scan_segment(*disk_, fd->get(), file, header);
+  const bool followed = header.number + 1 < next_number_;  // by one that was set aside
+  auto scanned = scan_segment(*disk_, fd->get(), file, header, followed ? Followed::kYes : Followed::kNo);
   if (!scanned) return util::temporary(file + ": " + scanned.error().text);
   highest_id_ = std::max(highest_id_, scanned->highest_id);
   damage_.insert(damage_.end(), scanned->damage.begin(), scanned->damage.end());

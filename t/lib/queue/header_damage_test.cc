@@ -112,7 +112,7 @@ TEST_CASE("a header of which more is damaged costs nothing either while records 
 
 TEST_CASE("without its first record too, a segment is read by what is left of its header if records bear it out") {
   Filled log;
-  const uint32_t number = GENERATE(uint32_t{1}, uint32_t{2}, uint32_t{4});
+  const uint32_t number = GENERATE(uint32_t{1}, uint32_t{2}, uint32_t{3});  // in the last one, nothing vouches for it
   overwrite(log.file(number), 512, std::string(kSegmentHeaderSize - 512, 'x'));
   flip_bit(log.file(number), kSegmentHeaderSize + 20);
   LogWriter writer = log.open();

@@ -20,7 +20,9 @@ constexpr size_t kMostOpenSegments = 64;
 }  // namespace
 
 Ledger::Ledger(queue::Disk& disk, LedgerFolders folders, queue::LogReader& log)
-    : log_(log), disk_(disk), folders_(std::move(folders)), journal_(disk, folders_.journal) {}
+    : log_(log), disk_(disk), folders_(std::move(folders)), journal_(disk, folders_.journal) {
+  log_.ask_for_nonces([this](uint32_t segment) { return nonce_of(segment); });
+}
 
 // ---- messages ----------------------------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ util::Result<LogPosition> LogReader::read_on(LogPosition from, std::optional<Log
 util::Result<bool> LogReader::enter(LogPosition& position, std::optional<LogPosition> durable_end) {
   if (!current_ || current_->number != position.segment) {
     current_.reset();
-    if (auto loaded = load_headers(); !loaded) return std::unexpected(loaded.error());
+    if (auto loaded = load_headers(position.segment); !loaded) return std::unexpected(loaded.error());
     const auto next = headers_.lower_bound(position.segment);
     if (next == headers_.end() || (durable_end && next->first > durable_end->segment)) return false;
     auto fd = open_segment(next->first);
@@ -68,8 +68,9 @@ util::Result<bool> LogReader::enter(LogPosition& position, std::optional<LogPosi
   return true;
 }
 
-util::Result<void> LogReader::load_headers() {
-  auto numbers = segments();
+// `from`: of those before it, only what their headers say is wanted.
+util::Result<void> LogReader::load_headers(uint32_t from) {
+  const auto numbers = find_readable(from);
   if (!numbers) return std::unexpected(numbers.error());
   const auto is_gone = [&](const auto& known) { return !std::ranges::binary_search(*numbers, known.first); };
   std::erase_if(headers_, is_gone);
@@ -85,8 +86,32 @@ util::Result<void> LogReader::load_headers() {
   return {};
 }
 
+// The segments, and those set aside of which somebody knows the nonce.
+util::Result<std::vector<uint32_t>> LogReader::find_readable(uint32_t from) {
+  auto numbers = segments();
+  if (!numbers) return numbers;
+  const auto aside = set_aside();
+  if (!aside) return aside;
+  is_aside_.clear();
+  for (const uint32_t number : *aside) {
+    if (number < from || std::ranges::binary_search(*numbers, number) || !nonce_of(number)) continue;
+    is_aside_.insert(number);
+  }
+  numbers->insert(numbers->end(), is_aside_.begin(), is_aside_.end());
+  std::ranges::sort(*numbers);
+  return numbers;
+}
+
+// Asked once: it may take a look at all that rests.
+std::optional<uint64_t> LogReader::nonce_of(uint32_t number) {
+  const auto [answer, is_new] = nonces_.try_emplace(number);
+  if (is_new) answer->second = ask_nonce_(number);
+  return answer->second;
+}
+
 util::Result<void> LogReader::load_header(uint32_t number) {
   auto known = know_segment(*disk_, path(number), number);
+  if (known && !known->header && nonce_of(number)) known = know_segment(*disk_, path(number), number, nonce_of(number));
   if (!known) return std::unexpected(known.error());
   seals_lost_ = seals_lost_ || !known->has_seals();
   if (known->header)
@@ -111,7 +136,7 @@ util::Result<LogReader::Extent> LogReader::extent_of_current(std::optional<LogPo
            unreadable_.upper_bound(current_->number) != unreadable_.end();
   };
   if (!has_successor()) {
-    if (auto loaded = load_headers(); !loaded) return std::unexpected(loaded.error());
+    if (auto loaded = load_headers(current_->number); !loaded) return std::unexpected(loaded.error());
   }
   const bool last = !has_successor();
   if (last && durable_end) return util::temporary(path(durable_end->segment) + ": the current segment is not there");
@@ -181,7 +206,7 @@ util::Result<os::UniqueFd> LogReader::open_body(QueueId id) {
 }
 
 util::Result<os::UniqueFd> LogReader::open_segment(uint32_t number) {
-  auto fd = disk_->open(path(number), Access::kRead);
+  auto fd = disk_->open(folder_ + "/" + numbered_name("", number), Access::kRead);
   if (fd) return fd;
   // What is known by its place, nonce and all, needs no header.
   auto aside = disk_->open(folder_ + "/" + numbered_name(kDamagedPrefix, number), Access::kRead);

@@ -1,8 +1,10 @@
 // Follows the log: which messages it holds, and where; replays it at start. Reads only.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,7 +49,10 @@ class LogReader {
   util::Result<std::vector<uint32_t>> segments();
   // Whether its header was found damaged and it was passed over: what stands in it is not known.
   bool is_unreadable(uint32_t number) const { return unreadable_.contains(number); }
-  // The segments that the writer set aside for the same reason, the oldest first. Looks at the folder.
+  // Asks for the nonce of a segment that cannot be read without, or was set aside for that: with it, it is read on.
+  using AskNonce = std::function<std::optional<uint64_t>(uint32_t segment)>;
+  void ask_for_nonces(AskNonce ask) { ask_nonce_ = std::move(ask); }
+  // The segments that the writer set aside, the oldest first. Looks at the folder.
   util::Result<std::vector<uint32_t>> set_aside() { return list_numbered(*disk_, folder_, kDamagedPrefix); }
   // A segment's file to read from, also of one that was set aside, for processes that open no files of the queue
   // themselves.
@@ -76,8 +81,10 @@ class LogReader {
   util::Result<LogPosition> read_on(LogPosition from, std::optional<LogPosition> durable_end, size_t wanted,
                                     std::vector<LogEntry>& out, std::vector<Damage>& damage);
   util::Result<bool> enter(LogPosition& position, std::optional<LogPosition> durable_end);
-  util::Result<void> load_headers();
+  util::Result<void> load_headers(uint32_t from);
   util::Result<void> load_header(uint32_t number);
+  util::Result<std::vector<uint32_t>> find_readable(uint32_t from);
+  std::optional<uint64_t> nonce_of(uint32_t number);
   void tell_unreadable(uint32_t from, uint32_t to, std::vector<Damage>& damage);
   util::Result<Extent> extent_of_current(std::optional<LogPosition> durable_end);
   util::Result<uint64_t> scanned_end_of_current(Followed followed);
@@ -85,7 +92,9 @@ class LogReader {
                                   std::vector<Damage>& damage);
   util::Result<void> take_entry(SegmentWindow& window, const RecordHeader& header, uint64_t offset,
                                 std::vector<LogEntry>& out, std::vector<Damage>& damage);
-  std::string path(uint32_t number) const { return folder_ + "/" + numbered_name("", number); }
+  std::string path(uint32_t number) const {
+    return folder_ + "/" + numbered_name(is_aside_.contains(number) ? kDamagedPrefix : "", number);
+  }
 
   Disk* disk_;
   std::string folder_;
@@ -96,7 +105,10 @@ class LogReader {
     bool told = false;
   };
   std::map<uint32_t, Unreadable> unreadable_;
-  bool seals_lost_ = false;  // some header was damaged that told them
+  bool seals_lost_ = false;      // some header was damaged that told them
+  std::set<uint32_t> is_aside_;  // of the segments that are read
+  AskNonce ask_nonce_ = [](uint32_t) { return std::nullopt; };
+  std::map<uint32_t, std::optional<uint64_t>> nonces_;  // as answered
   std::optional<OpenSegment> current_;
 };
 

@@ -338,6 +338,31 @@ TEST_CASE("of a segment that was set aside all is found that is known by its pla
   CHECK(queue.ledger().freeable_bodies() == std::vector<queue::QueueId>{{whole.value + 1}});
 }
 
+TEST_CASE("mail of which only a segment that was set aside tells is found, when anything tells the segment's nonce") {
+  const bool is_known = GENERATE(true, false), in_index = GENERATE(true, false);
+  SmallQueue queue;
+  queue.add(envelope());
+  const queue::QueueId resting = queue.add(envelope()).id;
+  if (is_known) {
+    Message& message = *queue.ledger().find(resting);
+    queue.ledger().deferred(message, 0, 1, kArrival + 500);
+    queue.ledger().rest(message);  // tells its place
+    if (in_index) queue.settle_index();
+  }
+  REQUIRE(queue.ledger().sync());
+  const queue::QueueId fresh = queue.write(envelope());
+  const uint32_t segment = queue.writer().durable_end().segment;
+  lose_front(queue, segment);
+  queue.expect_log_damage();
+  for (int round = 0; round < 2; ++round) {
+    CAPTURE(round);
+    queue.cut_power_and_restart();
+    CHECK(queue.reader().set_aside() == std::vector<uint32_t>{segment});
+    CHECK((queue.ledger().find(fresh) != nullptr) == is_known);
+    CHECK(queue.ledger().look(resting).has_value() == is_known);
+  }
+}
+
 TEST_CASE("a segment whose header became unreadable is kept until the writer sets it aside") {
   SmallQueue queue;
   const uint32_t segment = queue.writer().durable_end().segment;

@@ -160,6 +160,35 @@ TEST_CASE("a segment that nobody can tell the nonce of is set aside, and everyth
   // Whoever knows the nonce finds what is whole.
   std::map<uint32_t, uint64_t> nonces;
   for (const Place& place : log.places) nonces[place.segment] = place.nonce;
+  const std::set<uint64_t> firsts = [&] {
+    std::set<uint64_t> ids;
+    for (const uint32_t number : numbers)
+      ids.insert(log.messages[std::ranges::find(log.places, number, &Place::segment) - log.places.begin()].id);
+    return ids;
+  }();
+  LogReader reader(log.disk, log.folder.path());
+  std::set<uint32_t> asked;
+  reader.ask_for_nonces([&](uint32_t number) {
+    CHECK(asked.insert(number).second);
+    return nonces.contains(number) ? std::optional(nonces.at(number)) : std::nullopt;
+  });
+  std::set<uint64_t> read;
+  std::vector<LogEntry> entries;
+  std::vector<Damage> told;
+  for (LogPosition at;; entries.clear()) {
+    const auto next = reader.read_entries(at, again.durable_end(), 5, entries, told);
+    REQUIRE(next);
+    for (const LogEntry& entry : entries) read.insert(entry.id.value);
+    if (entries.empty()) break;
+    at = *next;
+  }
+  CHECK(asked == lost);
+  REQUIRE(told.size() == numbers.size());
+  for (size_t i = 0; i < numbers.size(); ++i) CHECK((told[i].file == names[i] && told[i].offset == kSegmentHeaderSize));
+  for (size_t i = 0; i < kCount; ++i) {
+    const uint64_t id = log.messages[i].id;
+    CHECK(read.contains(id) == (lost.contains(log.places[i].segment) && !firsts.contains(id)));  // the others are freed
+  }
   std::vector<uint64_t> found;
   const auto reports = inspect_log(log.disk, log.folder.path(), nonces, [&](int, const LogEntry& entry) {
     found.push_back(entry.id.value);

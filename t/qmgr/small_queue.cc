@@ -121,4 +121,12 @@ void SmallQueue::cut_power_and_restart() {
   open();
 }
 
+void fill_segment(SmallQueue& queue) {
+  const uint32_t segment = queue.writer().durable_end().segment;
+  while (queue.writer().durable_end().segment == segment) {
+    Message& filler = queue.add(envelope(), 3000);
+    queue.ledger().complete(filler);
+  }
+}
+
 }  // namespace hikyaku::qmgr

@@ -67,4 +67,7 @@ class SmallQueue {
   bool log_is_damaged_ = false;
 };
 
+// Writes until the log has left the segment that it is in.
+void fill_segment(SmallQueue& queue);
+
 }  // namespace hikyaku::qmgr

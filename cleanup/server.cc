@@ -47,6 +47,11 @@ void Server::open_when_unlocked() {
   for (const queue::Damage& damage : writer_->damage())
     context_.logger().error(
         fmt::format("queue: {}: {} bytes at offset {} are damaged", damage.file, damage.length, damage.offset));
+  for (const std::string& file : writer_->set_aside())
+    context_.logger().error(fmt::format(
+        "queue: {}: set aside, because nothing tells its records without the header; what journal and index "
+        "know of it is still delivered, and `hikyaku queue salvage` may take out the rest",
+        file));
   if (writer_->start_trouble())
     context_.logger().error("queue: new mail is refused until there is space: " + writer_->start_trouble()->text);
   if (auto removed = bodies_.remove_unfinished(); !removed)

@@ -52,6 +52,10 @@ KnownState read_state(queue::Disk& disk) {
   if (state.index.file.empty() && !state.journal.file.empty())
     state.index = {.file = "index/data.mdb", .problems = {"it is not there, and there is a journal"}, .position = {}};
   if (!state.journal.intact() || !state.index.intact()) state.facts.distrust();
+  // Which of the mail in a segment that was set aside had been read before, nobody remembers.
+  const auto aside = queue::list_numbered(disk, "log", queue::kDamagedPrefix);
+  if (!aside) throw Failure{util::kExitTryAgain, aside.error().text};
+  for (const uint32_t segment : *aside) state.facts.distrust(segment);
   return state;
 }
 

@@ -19,7 +19,9 @@ constexpr uint64_t kGrowthPerMessage = 512;
 }  // namespace
 
 Ledger::Ledger(queue::Disk& disk, LedgerFolders folders, queue::LogReader& log)
-    : log_(log), disk_(disk), folders_(std::move(folders)), journal_(disk, folders_.journal) {}
+    : log_(log), disk_(disk), folders_(std::move(folders)), journal_(disk, folders_.journal) {
+  log_.ask_for_nonces([this](uint32_t segment) { return nonce_of(segment); });
+}
 
 // ---- messages ----------------------------------------------------------------------------------------------------
 
@@ -333,7 +335,7 @@ std::vector<uint32_t> Ledger::freeable_segments() {
   std::vector<uint32_t> freeable;
   if (dirty_) return freeable;  // the journal may not know yet what moved, or ended
   for (auto segment = segments_.begin(); segment != segments_.end() && segment->first < durable_checkpoint_.segment;) {
-    if (is_left(segment->second)) {
+    if (is_left(segment->second) && !log_.is_unreadable(segment->first)) {
       freeable.push_back(segment->first);
       open_.erase(segment->first);
       segment = segments_.erase(segment);

@@ -207,6 +207,8 @@ class Ledger {
   util::Result<void> recover_moves();
 
   util::Result<void> rotate();
+  std::optional<uint64_t> nonce_of(uint32_t segment);
+  util::Result<void> keep_set_aside();
   util::Result<void> free_left_over_bodies();
 
   queue::LogReader& log_;

@@ -20,7 +20,7 @@ std::vector<Ledger::SegmentUse> Ledger::use() {
       const auto file = log_.open_segment(number);
       if (const auto size = file ? disk_.size(file->get()) : util::Result<uint64_t>{0}) segment.size = *size;
     }
-    const bool is_movable = number < durable_checkpoint_.segment && !segment.unreadable;
+    const bool is_movable = number < durable_checkpoint_.segment && !segment.unreadable && !log_.is_unreadable(number);
     all.push_back({number, segment.size, segment.live_bytes, segment.alive, is_movable});
   }
   return all;

@@ -246,9 +246,38 @@ util::Result<void> Ledger::recovered(queue::LogPosition read_up_to) {
     if (*gone) count((*gone)->place, -1);
   }
   if (auto moves = recover_moves(); !moves) return moves;
+  if (auto kept = keep_set_aside(); !kept) return kept;
   if (auto rotated = rotate(); !rotated) return rotated;
   if (auto freed = free_left_over_bodies(); !freed) return freed;
   (void)disk_.unlink(folders_.index + "/" + kStartingName);  // or it is not there
+  return {};
+}
+
+// By any message that is known to stand there, or to have stood.
+std::optional<uint64_t> Ledger::nonce_of(uint32_t segment) {
+  const auto stands_there = [&](const auto& message) { return message.place.segment == segment; };
+  const auto in_memory = std::ranges::find_if(messages_, [&](const auto& each) { return stands_there(each.second); });
+  if (in_memory != messages_.end()) return in_memory->second.place.nonce;
+  const auto lost = std::ranges::find_if(unreadable_, stands_there);
+  if (lost != unreadable_.end()) return lost->place.nonce;
+  std::vector<queue::RestingMessage> rows;
+  for (queue::QueueId from{0};; from = queue::QueueId{rows.back().id.value + 1}) {
+    rows.clear();
+    if (!index_ || !index_->list(from, kTakenAtOnce, rows) || rows.empty()) return std::nullopt;
+    const auto resting = std::ranges::find_if(rows, stands_there);
+    if (resting != rows.end()) return resting->place.nonce;
+  }
+}
+
+// Mail that was set aside with its segment: what is known of it is delivered, but its records are not copied; and any
+// body may belong to what is not known.
+util::Result<void> Ledger::keep_set_aside() {
+  const auto aside = log_.set_aside();
+  if (!aside) return std::unexpected(aside.error());
+  for (const uint32_t number : *aside)
+    if (const auto known = segments_.find(number); known != segments_.end()) known->second.unreadable = true;
+  const auto is_unreadable = [&](const auto& segment) { return log_.is_unreadable(segment.first); };
+  if (!aside->empty() || std::ranges::any_of(segments_, is_unreadable)) bodies_found_.clear();
   return {};
 }
 

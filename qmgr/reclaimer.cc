@@ -66,6 +66,7 @@ void Reclaimer::scan(queue::LogPosition followed, event::Monotonic turn) {
   std::vector<queue::Damage> damage;
   const auto next = round_->reader.read_entries(round_->position, followed, kRecordsPerSlice, entries, damage);
   for (const queue::Damage& one : damage) {
+    if (one.file != folder_ + "/" + queue::numbered_name("", round_->segment)) continue;  // whoever reads on tells it
     logger_.error(fmt::format("queue: {}: {} bytes at offset {} are damaged; the segment is kept", one.file, one.length,
                               one.offset));
     damaged_.insert(round_->segment);

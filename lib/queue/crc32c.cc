@@ -69,4 +69,19 @@ uint32_t extend_crc32c(uint32_t crc, std::string_view bytes) {
   return extend(crc, bytes);
 }
 
+// A checksum is linear: by how much it differs depends on the bit and on the number of bytes behind it only.
+std::optional<size_t> find_changed_bit(std::string_view bytes, uint32_t crc) {
+  const uint32_t difference = crc32c(bytes) ^ crc;
+  std::array<uint32_t, 8> effects;  // of the bits of one byte, the last one first
+  for (size_t bit = 0; bit < 8; ++bit) effects[bit] = kTables[0][size_t{1} << bit];
+  for (size_t byte = bytes.size(); byte-- > 0;) {
+    for (size_t bit = 0; bit < 8; ++bit) {
+      uint32_t& effect = effects[bit];
+      if (effect == difference) return byte * 8 + bit;
+      effect = (effect >> 8) ^ kTables[0][effect & 255];
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace hikyaku::queue

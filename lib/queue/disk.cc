@@ -79,6 +79,12 @@ util::Result<uint64_t> RealDisk::size(int fd) {
   return static_cast<uint64_t>(facts.st_size);
 }
 
+util::Result<int64_t> RealDisk::last_write(int fd) {
+  struct stat facts {};
+  if (::fstat(fd, &facts) != 0) return util::system_error("fstat", errno);
+  return int64_t{facts.st_mtim.tv_sec} * 1'000'000 + facts.st_mtim.tv_nsec / 1000;
+}
+
 util::Result<void> RealDisk::rename(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) return util::system_error("rename " + from + " to " + to, errno);
   return {};
@@ -164,6 +170,16 @@ std::optional<uint32_t> parse_numbered_name(std::string_view prefix, std::string
   const auto number = util::parse_number(name.substr(prefix.size()));
   if (!number || *number > UINT32_MAX) return std::nullopt;
   return static_cast<uint32_t>(*number);
+}
+
+util::Result<std::vector<uint32_t>> list_numbered(Disk& disk, const std::string& folder, std::string_view prefix) {
+  auto names = disk.list(folder);
+  if (!names) return std::unexpected(names.error());
+  std::vector<uint32_t> numbers;
+  for (const std::string& name : *names) {
+    if (const auto number = parse_numbered_name(prefix, name)) numbers.push_back(*number);
+  }
+  return numbers;
 }
 
 }  // namespace hikyaku::queue

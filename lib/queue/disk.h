@@ -43,6 +43,8 @@ class Disk {
   // Waits until dirty pages are written: so that a file that grows fast leaves little to a flush. A hint too.
   virtual void await_writeback(int fd, uint64_t offset, uint64_t length) = 0;
   virtual util::Result<uint64_t> size(int fd) = 0;
+  // When the file was last written to, in microseconds since 1970.
+  virtual util::Result<int64_t> last_write(int fd) = 0;
 
   virtual util::Result<void> rename(const std::string& from, const std::string& to) = 0;
   virtual util::Result<void> unlink(const std::string& path) = 0;
@@ -64,6 +66,7 @@ class RealDisk : public Disk {
   void start_writeback(int fd, uint64_t offset, uint64_t length) override;
   void await_writeback(int fd, uint64_t offset, uint64_t length) override;
   util::Result<uint64_t> size(int fd) override;
+  util::Result<int64_t> last_write(int fd) override;
   util::Result<void> rename(const std::string& from, const std::string& to) override;
   util::Result<void> unlink(const std::string& path) override;
   util::Result<void> sync_folder(const std::string& path) override;
@@ -77,6 +80,8 @@ util::Result<void> write_fully(Disk& disk, int fd, std::string_view bytes, uint6
 
 // Before the number of a file that is not finished: a crash leaves it, and the next start removes it.
 inline constexpr std::string_view kUnfinishedPrefix = "new-";
+// Before the number of a file that was damaged; kept for an operator.
+inline constexpr std::string_view kDamagedPrefix = "damaged-";
 
 // All bytes of a file. Errors name the path.
 util::Result<std::string> read_whole(Disk& disk, const std::string& path);
@@ -85,5 +90,7 @@ util::Result<std::string> read_whole(Disk& disk, const std::string& path);
 std::string numbered_name(std::string_view prefix, uint32_t number);
 // Nothing for any other name.
 std::optional<uint32_t> parse_numbered_name(std::string_view prefix, std::string_view name);
+// The numbers of the files in a folder that are named so, in ascending order.
+util::Result<std::vector<uint32_t>> list_numbered(Disk& disk, const std::string& folder, std::string_view prefix);
 
 }  // namespace hikyaku::queue

@@ -2,6 +2,7 @@
 #include "queue/journal_format.h"
 
 #include "queue/crc32c.h"
+#include "queue/header_block.h"
 #include "queue/little_endian.h"
 
 namespace hikyaku::queue {
@@ -10,9 +11,7 @@ namespace {
 constexpr std::string_view kMagic = "HIKYJRN\n";
 
 // Offsets in the header.
-constexpr size_t kHeaderCrc = 8;  // over all that follows it
-constexpr size_t kHeaderVersion = 12;
-constexpr size_t kHeaderNumber = 16;
+constexpr size_t kHeaderNumber = kBlockFields;
 constexpr size_t kHeaderSnapshotEnd = 24;
 constexpr size_t kHeaderNonce = 32;
 
@@ -176,11 +175,11 @@ std::optional<JournalRecord> take_fields(uint8_t type, Reader in) {
 std::string encode_journal_header(const JournalHeader& header) {
   std::string bytes(kJournalHeaderSize, '\0');
   kMagic.copy(bytes.data(), kMagic.size());
-  store(&bytes[kHeaderVersion], kJournalVersion);
+  store(&bytes[kBlockVersion], kJournalVersion);
   store(&bytes[kHeaderNumber], header.number);
   store(&bytes[kHeaderNonce], header.nonce);
   store(&bytes[kHeaderSnapshotEnd], header.snapshot_end);
-  store(&bytes[kHeaderCrc], crc32c(std::string_view(bytes).substr(kHeaderVersion)));
+  store(&bytes[kBlockCrc], crc32c(std::string_view(bytes).substr(kBlockVersion)));
   return bytes;
 }
 
@@ -188,11 +187,8 @@ util::Result<JournalHeader> parse_journal_header(std::string_view bytes) {
   if (bytes.size() < kJournalHeaderSize) return util::permanent("too short for a journal's header");
   bytes = bytes.substr(0, kJournalHeaderSize);
   if (!bytes.starts_with(kMagic)) return util::permanent("not a journal");
-  // Every version's header has its checksum in the same place: so a changed bit is not taken for another version.
-  if (load<uint32_t>(&bytes[kHeaderCrc]) != crc32c(bytes.substr(kHeaderVersion))) {
-    return util::permanent("the journal's header is damaged");
-  }
-  const auto version = load<uint32_t>(&bytes[kHeaderVersion]);
+  if (!is_block_whole(bytes, kMagic)) return util::permanent("the journal's header is damaged");
+  const auto version = load<uint32_t>(&bytes[kBlockVersion]);
   if (version != kJournalVersion) {
     return util::permanent("journal of version " + std::to_string(version) + ", this program reads version " +
                            std::to_string(kJournalVersion));
@@ -202,11 +198,12 @@ util::Result<JournalHeader> parse_journal_header(std::string_view bytes) {
 }
 
 bool is_other_journal_version(std::string_view bytes) {
-  if (bytes.size() < kJournalHeaderSize || !bytes.starts_with(kMagic)) return false;
+  if (bytes.size() < kJournalHeaderSize) return false;
   bytes = bytes.substr(0, kJournalHeaderSize);
-  return load<uint32_t>(&bytes[kHeaderCrc]) == crc32c(bytes.substr(kHeaderVersion)) &&
-         load<uint32_t>(&bytes[kHeaderVersion]) != kJournalVersion;
+  return is_block_whole(bytes, kMagic) && load<uint32_t>(&bytes[kBlockVersion]) != kJournalVersion;
 }
+
+std::optional<size_t> repair_journal_header(std::string& bytes) { return repair_block(bytes, kMagic); }
 
 void append_journal_record(const JournalRecord& record, uint64_t nonce, uint64_t durable_before, std::string& out) {
   const size_t start = out.size();

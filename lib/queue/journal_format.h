@@ -103,6 +103,8 @@ util::Result<JournalHeader> parse_journal_header(std::string_view bytes);
 
 // Whether the header is whole and of a version that this program does not read.
 bool is_other_journal_version(std::string_view bytes);
+// repair_block() for a journal's header.
+std::optional<size_t> repair_journal_header(std::string& bytes);
 
 // `nonce` is the file's; `durable_before` is the offset up to which the file was synced when the record was made (as in
 // log_format.h).

@@ -53,21 +53,14 @@ Walk find_holes(std::string_view bytes, const JournalHeader& header) {
 
 FoundJournalHeader find_journal_header(std::string_view bytes, uint32_t number) {
   FoundJournalHeader found;
-  const auto as_written = parse_journal_header(bytes);
-  if (as_written && as_written->number == number) return {*as_written, {}, false};
-  found.problem =
-      as_written ? "its header says journal " + std::to_string(as_written->number) : as_written.error().text;
-  found.other_version = !as_written && is_other_journal_version(bytes);
-  if (as_written || found.other_version || bytes.size() < kJournalHeaderSize) return found;
-  // The checksum tells any single bit, so at most one change makes it right.
-  std::string header(bytes.substr(0, kJournalHeaderSize));
-  for (size_t bit = 0; bit < header.size() * 8; ++bit) {
-    const auto flip = [&] { header[bit / 8] = static_cast<char>(header[bit / 8] ^ (1 << (bit % 8))); };
-    flip();
-    const auto repaired = parse_journal_header(header);
-    if (repaired && repaired->number == number) found.header = *repaired;
-    flip();
-  }
+  std::string block(bytes.substr(0, kJournalHeaderSize));
+  if (const auto as_written = parse_journal_header(block); !as_written) found.problem = as_written.error().text;
+  repair_journal_header(block);
+  const auto header = parse_journal_header(block);
+  found.other_version = is_other_journal_version(block);
+  if (found.other_version) found.problem = header.error().text;
+  if (header && header->number == number) found.header = *header;
+  if (header && !found.header) found.problem = "its header says journal " + std::to_string(header->number);
   return found;
 }
 

@@ -15,7 +15,6 @@
 
 namespace hikyaku::queue {
 
-inline constexpr std::string_view kDamagedPrefix = "damaged-";
 // A file that only takes up space: given up when a new journal file finds none, so that a full disk stops neither a
 // start nor the completions that free it.
 inline constexpr std::string_view kReserveName = "reserve";

@@ -2,6 +2,7 @@
 #include "queue/log_format.h"
 
 #include "queue/crc32c.h"
+#include "queue/header_block.h"
 #include "queue/little_endian.h"
 #include "util/error.h"
 
@@ -12,11 +13,9 @@ constexpr std::string_view kSegmentMagic = "HIKYSEG\n";
 constexpr uint32_t kRecordMagic = 0x4345525e;  // "^REC"
 
 // Offsets in a segment's header.
-constexpr size_t kHeaderCrc = 8;  // over all that follows it
-constexpr size_t kHeaderVersion = 12;
-constexpr size_t kHeaderNumber = 16;
+constexpr size_t kHeaderNumber = kBlockFields;
 constexpr size_t kHeaderSealCount = 20;
-constexpr size_t kHeaderNonce = 24;
+constexpr size_t kHeaderNonce = 24;  // in one sector with the number, so that a torn write keeps both or neither
 constexpr size_t kHeaderHighestId = 32;
 constexpr size_t kHeaderSeals = 40;
 constexpr size_t kSealSize = 16;
@@ -41,7 +40,7 @@ std::string encode_segment_header(const SegmentHeader& header) {
   util::ensure(header.seals.size() <= kMaxSeals, "more seals than a segment's header holds");
   std::string bytes(kSegmentHeaderSize, '\0');
   kSegmentMagic.copy(bytes.data(), kSegmentMagic.size());
-  store(&bytes[kHeaderVersion], kLogVersion);
+  store(&bytes[kBlockVersion], kLogVersion);
   store(&bytes[kHeaderNumber], header.number);
   store(&bytes[kHeaderSealCount], static_cast<uint32_t>(header.seals.size()));
   store(&bytes[kHeaderNonce], header.nonce);
@@ -53,7 +52,7 @@ std::string encode_segment_header(const SegmentHeader& header) {
     store(at + 8, seal.length);
     at += kSealSize;
   }
-  store(&bytes[kHeaderCrc], crc32c(std::string_view(bytes).substr(kHeaderVersion)));
+  store(&bytes[kBlockCrc], crc32c(std::string_view(bytes).substr(kBlockVersion)));
   return bytes;
 }
 
@@ -61,14 +60,11 @@ util::Result<SegmentHeader> parse_segment_header(std::string_view bytes) {
   if (bytes.size() < kSegmentHeaderSize) return util::permanent("too short for a segment's header");
   bytes = bytes.substr(0, kSegmentHeaderSize);
   if (!bytes.starts_with(kSegmentMagic)) return util::permanent("not a segment of the log");
-  // The version first: another one may have its checksum elsewhere.
-  const auto version = load<uint32_t>(&bytes[kHeaderVersion]);
+  if (!is_block_whole(bytes, kSegmentMagic)) return util::permanent("the segment's header is damaged");
+  const auto version = load<uint32_t>(&bytes[kBlockVersion]);
   if (version != kLogVersion) {
     return util::permanent("segment of version " + std::to_string(version) + ", this program reads version " +
                            std::to_string(kLogVersion));
-  }
-  if (load<uint32_t>(&bytes[kHeaderCrc]) != crc32c(bytes.substr(kHeaderVersion))) {
-    return util::permanent("the segment's header is damaged");
   }
   SegmentHeader header;
   header.number = load<uint32_t>(&bytes[kHeaderNumber]);
@@ -81,6 +77,30 @@ util::Result<SegmentHeader> parse_segment_header(std::string_view bytes) {
     header.seals.push_back({load<uint32_t>(at), load<uint64_t>(at + 8), load<uint32_t>(at + 4) != 0});
   }
   return header;
+}
+
+FoundSegmentHeader find_segment_header(std::string_view bytes, uint32_t number) {
+  FoundSegmentHeader found;
+  std::string block(bytes.substr(0, kSegmentHeaderSize));
+  if (const auto as_written = parse_segment_header(block); !as_written) found.problem = as_written.error().text;
+  const auto changed_byte = repair_block(block, kSegmentMagic);
+  const auto header = parse_segment_header(block);
+  if (header && header->number != number) {
+    found.problem = "its header says segment " + std::to_string(header->number);
+  } else if (header) {
+    found.header = *header;
+    found.changed_byte = changed_byte;
+    if (changed_byte) found.problem = "one bit of the segment's header has changed";
+  } else if (is_block_whole(block, kSegmentMagic) && load<uint32_t>(&block[kBlockVersion]) != kLogVersion) {
+    found.other_version = true;
+    found.problem = header.error().text;
+  }
+  return found;
+}
+
+std::optional<uint64_t> nonce_of_damaged_header(std::string_view bytes, uint32_t number) {
+  if (bytes.size() < kHeaderHighestId || load<uint32_t>(&bytes[kHeaderNumber]) != number) return std::nullopt;
+  return load<uint64_t>(&bytes[kHeaderNonce]);
 }
 
 void encode_record_header(const RecordHeader& header, std::string_view envelope, RecordHeaderBytes& out) {

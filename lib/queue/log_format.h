@@ -58,6 +58,18 @@ std::string encode_segment_header(const SegmentHeader& header);
 // `bytes` must hold kSegmentHeaderSize bytes; the error says what is wrong, and is permanent.
 util::Result<SegmentHeader> parse_segment_header(std::string_view bytes);
 
+struct FoundSegmentHeader {
+  std::optional<SegmentHeader> header;
+  std::string problem;                 // empty when it is as it was written
+  std::optional<size_t> changed_byte;  // with `header` and a problem: one bit of this byte has changed
+  bool other_version = false;          // it is known, but not for this program: then the file must not be judged
+};
+// The header of the segment with this number. Where only one bit of it has changed, it is known which.
+FoundSegmentHeader find_segment_header(std::string_view bytes, uint32_t number);
+// The nonce that a damaged header names, if what is left of it says that it is of the segment with this number. To be
+// believed when records have it: by chance, or on purpose, none has it.
+std::optional<uint64_t> nonce_of_damaged_header(std::string_view bytes, uint32_t number);
+
 // Added to the flags of place.h; on disk only.
 inline constexpr uint32_t kEndMark = 0x8000'0000;  // not a message: the segment ends here
 

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "queue/body_reader.h"
-#include "queue/little_endian.h"
+#include "queue/known_segment.h"
 #include "queue/segment_scan.h"
 
 namespace hikyaku::queue {
@@ -25,14 +25,14 @@ class LogInspection {
  private:
   struct Segment {
     uint32_t number = 0;
-    SegmentHeader header;
+    std::optional<SegmentHeader> header;
     os::UniqueFd fd;
     uint64_t size = 0;
   };
 
-  void read_header(uint32_t number);
-  util::Result<void> inspect(uint32_t number, SegmentReport& report);
-  std::optional<uint64_t> nonce_of(const Segment& segment);
+  util::Result<void> list();
+  void read_header(Segment& segment, SegmentReport& report);
+  util::Result<void> inspect(Segment& segment, SegmentReport& report);
   util::Result<uint64_t> end_of(const Segment& segment, const std::string& file);
   void walk(const Segment& segment, uint64_t end, SegmentReport& report);
   uint64_t after_damage(SegmentWindow& window, uint64_t nonce, uint64_t offset, SegmentReport& report);
@@ -42,83 +42,80 @@ class LogInspection {
   const std::string& folder_;
   const std::map<uint32_t, uint64_t>& nonces_;
   const Visit& visit_;
-  std::map<uint32_t, SegmentHeader> headers_;
+  std::vector<Segment> segments_;
   std::map<uint32_t, uint64_t> seals_;
-  // Of the records so far. (That of a header may be of a message behind it: a group can span segments.)
-  uint64_t highest_id_ = 0;
   std::optional<util::Error> visit_failed_;
   std::vector<SegmentReport> reports_;
 };
 
 util::Result<std::vector<SegmentReport>> LogInspection::run() {
-  const auto numbers = list_segments(disk_, folder_);
-  if (!numbers) return std::unexpected(numbers.error());
-  reports_.reserve(numbers->size());
-  for (const uint32_t number : *numbers) read_header(number);  // all first: the later ones say where the earlier end
-  for (size_t i = 0; i < numbers->size(); ++i) {
-    SegmentReport& report = reports_[i];
-    const auto inspected = inspect((*numbers)[i], report);
+  if (auto listed = list(); !listed) return std::unexpected(listed.error());
+  // All first: the later ones say where the earlier end.
+  for (size_t i = 0; i < segments_.size(); ++i) read_header(segments_[i], reports_[i]);
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    const auto inspected = inspect(segments_[i], reports_[i]);
     if (visit_failed_) return std::unexpected(*visit_failed_);
     if (!inspected) {
-      report.problem = inspected.error().text;
-      report.readable = false;
+      reports_[i].problem = inspected.error().text;
+      reports_[i].readable = false;
     }
   }
   return std::move(reports_);
 }
 
-void LogInspection::read_header(uint32_t number) {
-  const std::string path = folder_ + "/" + numbered_name("", number);
-  SegmentReport& report = reports_.emplace_back();
-  report.file = path;
-  auto header = read_segment_header(disk_, path, number);
-  if (!header) {
-    report.problem = header.error().text;
-    report.damage.push_back({path, 0, kSegmentHeaderSize});
-    return;
+// Of a number that is there twice, by an operator's hand, both files are read.
+util::Result<void> LogInspection::list() {
+  std::vector<std::pair<uint32_t, std::string>> files;
+  for (const std::string_view prefix : {std::string_view(), kDamagedPrefix}) {
+    const auto numbers = list_numbered(disk_, folder_, prefix);
+    if (!numbers) return std::unexpected(numbers.error());
+    for (const uint32_t number : *numbers) files.emplace_back(number, folder_ + "/" + numbered_name(prefix, number));
   }
-  for (const Seal& seal : header->seals) seals_[seal.segment] = seal.length;
-  headers_.emplace(number, std::move(*header));
+  std::ranges::sort(files);
+  for (auto& [number, file] : files) {
+    segments_.emplace_back().number = number;
+    reports_.emplace_back().file = std::move(file);
+  }
+  return {};
 }
 
-util::Result<void> LogInspection::inspect(uint32_t number, SegmentReport& report) {
-  Segment segment;
-  segment.number = number;
+void LogInspection::read_header(Segment& segment, SegmentReport& report) {
+  const auto told = nonces_.find(segment.number);
+  auto known = know_segment(disk_, report.file, segment.number,
+                            told == nonces_.end() ? std::nullopt : std::optional(told->second));
+  if (!known) {
+    report.problem = known.error().text;
+    report.damage.push_back({report.file, 0, kSegmentHeaderSize});
+    return;
+  }
+  report.problem = std::move(known->problem);
+  if (known->damage) report.damage.push_back(*known->damage);
+  segment.header = std::move(known->header);
+  if (!segment.header) return;
+  for (const Seal& seal : segment.header->seals) seals_[seal.segment] = seal.length;
+}
+
+util::Result<void> LogInspection::inspect(Segment& segment, SegmentReport& report) {
+  report.readable = segment.header.has_value();
+  if (!report.readable) return {};
   auto fd = disk_.open(report.file, Access::kRead);
   if (!fd) return std::unexpected(fd.error());
   segment.fd = std::move(*fd);
   auto size = disk_.size(segment.fd.get());
   if (!size) return std::unexpected(size.error());
   segment.size = *size;
-  if (const auto known = headers_.find(number); known != headers_.end()) {
-    segment.header = known->second;
-  } else {
-    const auto nonce = nonce_of(segment);
-    report.readable = nonce.has_value();
-    if (!nonce) return {};
-    segment.header = {.number = number, .nonce = *nonce, .highest_id = 0, .seals = {}};
-  }
   const auto end = end_of(segment, report.file);
   if (!end) return std::unexpected(end.error());
   walk(segment, *end, report);
+  segment.fd = {};
   return {};
-}
-
-std::optional<uint64_t> LogInspection::nonce_of(const Segment& segment) {
-  if (const auto told = nonces_.find(segment.number); told != nonces_.end()) return told->second;
-  SegmentWindow window(disk_, segment.fd.get(), segment.size, kChunk);
-  const auto bytes = window.at(kSegmentHeaderSize, kRecordHeaderSize);
-  if (!bytes || bytes->size() < kRecordHeaderSize) return std::nullopt;
-  const auto nonce = load<uint64_t>(bytes->data() + kRecordStartOffset + sizeof(uint32_t));
-  const auto record = record_at(window, nonce, kSegmentHeaderSize, Depth::kFull);
-  if (!record || !*record || (*record)->id.value <= highest_id_) return std::nullopt;
-  return nonce;
 }
 
 // Without a seal it is the segment that was current when the writer stopped, or its successor's header is damaged.
 util::Result<uint64_t> LogInspection::end_of(const Segment& segment, const std::string& file) {
   if (const auto seal = seals_.find(segment.number); seal != seals_.end()) return seal->second;
-  const auto scanned = scan_segment(disk_, segment.fd.get(), file, segment.header);
+  const auto scanned = scan_segment(disk_, segment.fd.get(), file, *segment.header,
+                                    segment.number < segments_.back().number ? Followed::kYes : Followed::kNo);
   if (!scanned) return std::unexpected(scanned.error());
   return scanned->end;
 }
@@ -127,7 +124,7 @@ void LogInspection::walk(const Segment& segment, uint64_t end, SegmentReport& re
   SegmentWindow window(disk_, segment.fd.get(), end, kChunk);
   uint64_t next = 0;
   for (uint64_t offset = kSegmentHeaderSize; offset < end && !visit_failed_; offset = next) {
-    const auto record = record_at(window, segment.header.nonce, offset, Depth::kFull);
+    const auto record = record_at(window, segment.header->nonce, offset, Depth::kFull);
     if (record && *record) {
       if (((*record)->flags & kEndMark) != 0) return;
       next = offset + (*record)->size();
@@ -137,7 +134,7 @@ void LogInspection::walk(const Segment& segment, uint64_t end, SegmentReport& re
         continue;
       }
     } else {
-      next = after_damage(window, segment.header.nonce, offset, report);
+      next = after_damage(window, segment.header->nonce, offset, report);
     }
     report.damage.push_back({report.file, offset, next - offset});
   }
@@ -153,7 +150,6 @@ uint64_t LogInspection::after_damage(SegmentWindow& window, uint64_t nonce, uint
 
 // False when the envelope means nothing, although it is what was written.
 bool LogInspection::take(const Segment& segment, SegmentWindow& window, const RecordHeader& record, uint64_t offset) {
-  highest_id_ = std::max(highest_id_, record.id.value);
   const auto bytes = window.at(offset + kRecordHeaderSize, record.envelope_length);
   if (!bytes) return false;
   auto envelope = parse_envelope(*bytes);

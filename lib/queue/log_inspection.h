@@ -18,7 +18,7 @@
 namespace hikyaku::queue {
 
 struct SegmentReport {
-  std::string file;
+  std::string file;       // also one that was set aside
   std::string problem;    // of its header, or of the disk; empty: none
   bool readable = true;   // false: without its header, its records cannot be told from what an earlier life left
   uint64_t messages = 0;  // whole ones, whether they still wait or not
@@ -32,9 +32,8 @@ struct SegmentReport {
 // ends the inspection. Damage is passed over. Where the disk refuses to read, the rest of that segment counts as
 // damaged.
 //
-// A segment whose header is damaged is read with the nonce that `nonces` has for it (QueueFacts::nonces), else with
-// that of the record at its beginning, if that one is whole and younger than all mail of the segments before: a record
-// elsewhere could be a stranger's text, and an older one was delivered long ago.
+// A segment whose header is damaged is read with the nonce that `nonces` has for it (QueueFacts::nonces), else as the
+// daemons read it: known_segment.h.
 // Errors: the folder cannot be listed, or `visit` failed.
 util::Result<std::vector<SegmentReport>> inspect_log(
     Disk& disk, const std::string& folder, const std::map<uint32_t, uint64_t>& nonces,

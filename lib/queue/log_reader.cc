@@ -2,9 +2,10 @@
 #include "queue/log_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "queue/body_files.h"
-#include "queue/segment_scan.h"
+#include "queue/known_segment.h"
 
 namespace hikyaku::queue {
 namespace {
@@ -25,7 +26,10 @@ util::Result<LogPosition> LogReader::read_entries(LogPosition from, std::optiona
   if (!position) {
     out.resize(entries_before);
     damage.resize(damage_before);
+    return position;
   }
+  const bool to_end = out.size() < entries_before + limit;
+  tell_unreadable(from.segment, to_end ? UINT32_MAX : position->segment, damage);
   return position;
 }
 
@@ -50,7 +54,7 @@ util::Result<LogPosition> LogReader::read_on(LogPosition from, std::optional<Log
 util::Result<bool> LogReader::enter(LogPosition& position, std::optional<LogPosition> durable_end) {
   if (!current_ || current_->number != position.segment) {
     current_.reset();
-    if (auto loaded = load_headers(); !loaded) return std::unexpected(loaded.error());
+    if (auto loaded = load_headers(position.segment); !loaded) return std::unexpected(loaded.error());
     const auto next = headers_.lower_bound(position.segment);
     if (next == headers_.end() || (durable_end && next->first > durable_end->segment)) return false;
     auto fd = open_segment(next->first);
@@ -64,20 +68,17 @@ util::Result<bool> LogReader::enter(LogPosition& position, std::optional<LogPosi
   return true;
 }
 
-util::Result<void> LogReader::load_headers() {
-  auto numbers = segments();
+// `from`: of those before it, only what their headers say is wanted.
+util::Result<void> LogReader::load_headers(uint32_t from) {
+  const auto numbers = find_readable(from);
   if (!numbers) return std::unexpected(numbers.error());
-  std::map<uint32_t, SegmentHeader> found;
+  const auto is_gone = [&](const auto& known) { return !std::ranges::binary_search(*numbers, known.first); };
+  std::erase_if(headers_, is_gone);
+  std::erase_if(unreadable_, is_gone);
   for (const uint32_t number : *numbers) {
-    if (const auto known = headers_.find(number); known != headers_.end()) {
-      found.insert(*known);
-      continue;
-    }
-    auto header = read_segment_header(*disk_, path(number), number);
-    if (!header) return std::unexpected(header.error());
-    found.emplace(number, std::move(*header));
+    if (headers_.contains(number) || unreadable_.contains(number)) continue;
+    if (auto loaded = load_header(number); !loaded) return loaded;
   }
-  headers_ = std::move(found);
   seals_.clear();
   for (const auto& [number, header] : headers_) {
     for (const Seal& seal : header.seals) seals_[seal.segment] = seal.length;
@@ -85,24 +86,76 @@ util::Result<void> LogReader::load_headers() {
   return {};
 }
 
+// The segments, and those set aside of which somebody knows the nonce.
+util::Result<std::vector<uint32_t>> LogReader::find_readable(uint32_t from) {
+  auto numbers = segments();
+  if (!numbers) return numbers;
+  const auto aside = set_aside();
+  if (!aside) return aside;
+  is_aside_.clear();
+  for (const uint32_t number : *aside) {
+    if (number < from || std::ranges::binary_search(*numbers, number) || !nonce_of(number)) continue;
+    is_aside_.insert(number);
+  }
+  numbers->insert(numbers->end(), is_aside_.begin(), is_aside_.end());
+  std::ranges::sort(*numbers);
+  return numbers;
+}
+
+// Asked once: it may take a look at all that rests.
+std::optional<uint64_t> LogReader::nonce_of(uint32_t number) {
+  const auto [answer, is_new] = nonces_.try_emplace(number);
+  if (is_new) answer->second = ask_nonce_(number);
+  return answer->second;
+}
+
+util::Result<void> LogReader::load_header(uint32_t number) {
+  auto known = know_segment(*disk_, path(number), number);
+  if (known && !known->header && nonce_of(number)) known = know_segment(*disk_, path(number), number, nonce_of(number));
+  if (!known) return std::unexpected(known.error());
+  seals_lost_ = seals_lost_ || !known->has_seals();
+  if (known->header)
+    headers_.emplace(number, std::move(*known->header));
+  else
+    unreadable_.emplace(number, Unreadable{*known->damage});
+  return {};
+}
+
+// Those among the segments that a reader came through, each once.
+void LogReader::tell_unreadable(uint32_t from, uint32_t to, std::vector<Damage>& damage) {
+  for (auto& [number, unreadable] : unreadable_) {
+    if (number < from || number > to || std::exchange(unreadable.told, true)) continue;
+    damage.push_back(unreadable.damage);
+  }
+}
+
 util::Result<LogReader::Extent> LogReader::extent_of_current(std::optional<LogPosition> durable_end) {
   if (durable_end && current_->number == durable_end->segment) return Extent{durable_end->offset, true};
-  const auto has_successor = [&] { return headers_.upper_bound(current_->number) != headers_.end(); };
+  const auto has_successor = [&] {
+    return headers_.upper_bound(current_->number) != headers_.end() ||
+           unreadable_.upper_bound(current_->number) != unreadable_.end();
+  };
   if (!has_successor()) {
-    if (auto loaded = load_headers(); !loaded) return std::unexpected(loaded.error());
+    if (auto loaded = load_headers(current_->number); !loaded) return std::unexpected(loaded.error());
   }
-  if (!has_successor()) {
-    if (durable_end) return util::temporary(path(durable_end->segment) + ": the current segment is not there");
-    if (!current_->scanned_end) {
-      auto scanned = scan_segment(*disk_, current_->fd.get(), current_->file, headers_.at(current_->number));
-      if (!scanned) return util::temporary(current_->file + ": " + scanned.error().text);
-      current_->scanned_end = scanned->end;
-    }
-    return Extent{*current_->scanned_end, true};
-  }
+  const bool last = !has_successor();
+  if (last && durable_end) return util::temporary(path(durable_end->segment) + ": the current segment is not there");
   const auto seal = seals_.find(current_->number);
+  if (!last && seal != seals_.end()) return Extent{seal->second, false};
   // Without a seal it has an end mark.
-  return Extent{seal == seals_.end() ? current_->size : seal->second, false};
+  if (!last && !seals_lost_) return Extent{current_->size, false};
+  const auto end = scanned_end_of_current(last ? Followed::kNo : Followed::kYes);
+  if (!end) return std::unexpected(end.error());
+  return Extent{*end, last};
+}
+
+util::Result<uint64_t> LogReader::scanned_end_of_current(Followed followed) {
+  if (!current_->scanned_end) {
+    auto scanned = scan_segment(*disk_, current_->fd.get(), current_->file, headers_.at(current_->number), followed);
+    if (!scanned) return util::temporary(current_->file + ": " + scanned.error().text);
+    current_->scanned_end = scanned->end;
+  }
+  return *current_->scanned_end;
 }
 
 // True when nothing more is to be had from this segment.
@@ -152,6 +205,12 @@ util::Result<os::UniqueFd> LogReader::open_body(QueueId id) {
   return disk_->open(folder_ + "/" + body_name(id), Access::kRead);
 }
 
-util::Result<os::UniqueFd> LogReader::open_segment(uint32_t number) { return disk_->open(path(number), Access::kRead); }
+util::Result<os::UniqueFd> LogReader::open_segment(uint32_t number) {
+  auto fd = disk_->open(folder_ + "/" + numbered_name("", number), Access::kRead);
+  if (fd) return fd;
+  // What is known by its place, nonce and all, needs no header.
+  auto aside = disk_->open(folder_ + "/" + numbered_name(kDamagedPrefix, number), Access::kRead);
+  return aside ? std::move(aside) : std::move(fd);
+}
 
 }  // namespace hikyaku::queue

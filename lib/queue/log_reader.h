@@ -1,8 +1,10 @@
 // Follows the log: which messages it holds, and where; replays it at start. Reads only.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "queue/log_format.h"
 #include "queue/place.h"
 #include "queue/queue_id.h"
+#include "queue/segment_scan.h"
 #include "queue/segment_window.h"
 #include "util/error.h"
 
@@ -35,7 +38,8 @@ class LogReader {
   // With `durable_end`, as the writer published it, nothing beyond it is read, and contents are not read either.
   // Without it the last segment is checked to its last whole record, contents included: only while no writer runs.
   //
-  // What is damaged is told in `damage` and passed over: the messages behind it are not lost. An error means that
+  // What is damaged is told in `damage` and passed over: the messages behind it are not lost. (Of headers, only those
+  // without which a segment cannot be read: the writer tells of them all when it starts.) An error means that
   // nothing can be said (a failing disk, a segment of a newer version); it names the file, and the same call may be
   // made again.
   util::Result<LogPosition> read_entries(LogPosition from, std::optional<LogPosition> durable_end, size_t limit,
@@ -43,7 +47,15 @@ class LogReader {
 
   // The segments there are, the oldest first. Looks at the folder.
   util::Result<std::vector<uint32_t>> segments();
-  // A segment's file to read from, for processes that open no files of the queue themselves.
+  // Whether its header was found damaged and it was passed over: what stands in it is not known.
+  bool is_unreadable(uint32_t number) const { return unreadable_.contains(number); }
+  // Asks for the nonce of a segment that cannot be read without, or was set aside for that: with it, it is read on.
+  using AskNonce = std::function<std::optional<uint64_t>(uint32_t segment)>;
+  void ask_for_nonces(AskNonce ask) { ask_nonce_ = std::move(ask); }
+  // The segments that the writer set aside, the oldest first. Looks at the folder.
+  util::Result<std::vector<uint32_t>> set_aside() { return list_numbered(*disk_, folder_, kDamagedPrefix); }
+  // A segment's file to read from, also of one that was set aside, for processes that open no files of the queue
+  // themselves.
   util::Result<os::UniqueFd> open_segment(uint32_t number);
 
   // The finished bodies there are, of messages or left over, by id. Looks at the folder.
@@ -69,18 +81,34 @@ class LogReader {
   util::Result<LogPosition> read_on(LogPosition from, std::optional<LogPosition> durable_end, size_t wanted,
                                     std::vector<LogEntry>& out, std::vector<Damage>& damage);
   util::Result<bool> enter(LogPosition& position, std::optional<LogPosition> durable_end);
-  util::Result<void> load_headers();
+  util::Result<void> load_headers(uint32_t from);
+  util::Result<void> load_header(uint32_t number);
+  util::Result<std::vector<uint32_t>> find_readable(uint32_t from);
+  std::optional<uint64_t> nonce_of(uint32_t number);
+  void tell_unreadable(uint32_t from, uint32_t to, std::vector<Damage>& damage);
   util::Result<Extent> extent_of_current(std::optional<LogPosition> durable_end);
+  util::Result<uint64_t> scanned_end_of_current(Followed followed);
   util::Result<bool> read_segment(LogPosition& position, uint64_t end, size_t wanted, std::vector<LogEntry>& out,
                                   std::vector<Damage>& damage);
   util::Result<void> take_entry(SegmentWindow& window, const RecordHeader& header, uint64_t offset,
                                 std::vector<LogEntry>& out, std::vector<Damage>& damage);
-  std::string path(uint32_t number) const { return folder_ + "/" + numbered_name("", number); }
+  std::string path(uint32_t number) const {
+    return folder_ + "/" + numbered_name(is_aside_.contains(number) ? kDamagedPrefix : "", number);
+  }
 
   Disk* disk_;
   std::string folder_;
-  std::map<uint32_t, SegmentHeader> headers_;  // of all segments that were there at the last look
+  std::map<uint32_t, SegmentHeader> headers_;  // of all segments that were there at the last look and can be read
   std::map<uint32_t, uint64_t> seals_;
+  struct Unreadable {
+    Damage damage;
+    bool told = false;
+  };
+  std::map<uint32_t, Unreadable> unreadable_;
+  bool seals_lost_ = false;      // some header was damaged that told them
+  std::set<uint32_t> is_aside_;  // of the segments that are read
+  AskNonce ask_nonce_ = [](uint32_t) { return std::nullopt; };
+  std::map<uint32_t, std::optional<uint64_t>> nonces_;  // as answered
   std::optional<OpenSegment> current_;
 };
 

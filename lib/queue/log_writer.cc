@@ -144,7 +144,11 @@ util::Result<void> LogWriter::start_segment(const Part& part) {
 util::Result<os::UniqueFd> LogWriter::make_segment(const Part& part, std::string_view header) {
   auto file = part.size == kSmallSegmentSize ? spares_.take_small() : spares_.take(part.size);
   if (!file) return std::unexpected(file.error());
-  auto done = write_fully(*disk_, file->fd.get(), header, 0);
+  // What an earlier life of the file left where the first record goes is made void with it: without a header, the nonce
+  // of the record there is believed.
+  std::string front(std::min(part.size, 2 * kSegmentHeaderSize), '\0');
+  header.copy(front.data(), header.size());
+  auto done = write_fully(*disk_, file->fd.get(), front, 0);
   if (done) done = disk_->sync_data(file->fd.get());
   if (!done) done = util::temporary(file->path + ": " + done.error().text);
   if (done) done = disk_->rename(file->path, path(part.number));

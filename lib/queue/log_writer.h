@@ -39,9 +39,9 @@ struct LogOptions {
 class LogWriter {
  public:
   // Recovers what a crash left in `folder`, which must exist and belong to this process alone (a lock is the caller's),
-  // and starts a new segment. `disk` must outlive the writer. Fails, with the place, when a segment's header cannot be
-  // read. Where there is no space for a segment, but mail of an earlier one, the writer is not usable() and tells why:
-  // segments can be freed, and it goes on when there is space.
+  // and starts a new segment. `disk` must outlive the writer. Fails, with the place, when a segment is of another
+  // version or the disk does not read. Where there is no space for a segment, but mail of an earlier one, the writer is
+  // not usable() and tells why: segments can be freed, and it goes on when there is space.
   static util::Result<LogWriter> open(Disk& disk, std::string folder, LogOptions options = {});
 
   // A new id: now, or one more than the highest ever given. `now` in microseconds since 1970.
@@ -84,6 +84,8 @@ class LogWriter {
   const std::optional<util::Error>& start_trouble() const { return start_trouble_; }
   // What open() found damaged.
   const std::vector<Damage>& damage() const { return damage_; }
+  // Segments whose records cannot be told any more, under the names that open() gave them.
+  const std::vector<std::string>& set_aside() const { return set_aside_; }
 
  private:
   struct Segment {
@@ -107,6 +109,11 @@ class LogWriter {
   LogWriter(Disk& disk, std::string folder, LogOptions options);
 
   util::Result<void> recover();
+  util::Result<void> know_segments();
+  util::Result<bool> know_segment(uint32_t number);
+  util::Result<void> set_aside(uint32_t number);
+  util::Result<void> expect_ids_of(uint32_t number);
+  util::Result<void> seal_by_scan();
   util::Result<void> recover_last(const SegmentHeader& header);
   util::Result<void> start_first(uint64_t size);
   bool mark_end(int fd, uint64_t nonce, uint64_t end);
@@ -124,6 +131,7 @@ class LogWriter {
   util::Result<void> give_up_group(util::Error error, LogPosition good_end);
   void end_group();
   std::string path(uint32_t number) const { return folder_ + "/" + numbered_name("", number); }
+  std::string damaged_path(uint32_t number) const { return folder_ + "/" + numbered_name(kDamagedPrefix, number); }
 
   Disk* disk_;
   std::string folder_;
@@ -137,6 +145,8 @@ class LogWriter {
   uint32_t next_number_ = 1;
   uint64_t highest_id_ = 0;
   std::vector<Damage> damage_;
+  std::vector<std::string> set_aside_;
+  std::vector<SegmentHeader> unsealed_;  // while open() runs: those of which no header tells the end
   std::optional<util::Error> start_trouble_;
 
   std::vector<Part> group_;

@@ -84,7 +84,7 @@ const QueueFacts::Told* QueueFacts::find(QueueId id) const {
 bool QueueFacts::is_alive(QueueId id, const Place& place) const {
   const Told* told = find(id);
   if (told != nullptr && told->completed) return false;
-  if (!whole_ || (told != nullptr && told->place)) return true;
+  if (!whole_ || unread_.contains(place.segment) || (told != nullptr && told->place)) return true;
   return LogPosition{place.segment, place.offset} >= checkpoint_;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -38,6 +39,8 @@ class QueueFacts {
   void hear(const JournalRecord& record);
   // Something was lost: a message is then taken for alive unless what is left says that it is gone.
   void distrust() { whole_ = false; }
+  // The same of the messages in one segment: no checkpoint says that they were ever read.
+  void distrust(uint32_t segment) { unread_.insert(segment); }
 
   // Whether a record at `place` is a message that still waits, as qmgr would find it at its next start. Where the log
   // has one twice (a copy made by reclaim), both are.
@@ -67,6 +70,7 @@ class QueueFacts {
   void take(const Deferred& deferred);
 
   bool whole_ = true;
+  std::set<uint32_t> unread_;
   LogPosition checkpoint_;
   std::unordered_map<uint64_t, Told> told_;
   std::map<uint32_t, uint64_t> nonces_;

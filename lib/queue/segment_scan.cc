@@ -28,27 +28,7 @@ util::Result<bool> is_content_whole(SegmentWindow& window, const RecordHeader& h
 }  // namespace
 
 util::Result<std::vector<uint32_t>> list_segments(Disk& disk, const std::string& folder) {
-  auto names = disk.list(folder);
-  if (!names) return std::unexpected(names.error());
-  std::vector<uint32_t> numbers;
-  for (const std::string& name : *names) {
-    if (const auto number = parse_numbered_name("", name)) numbers.push_back(*number);
-  }
-  return numbers;
-}
-
-util::Result<SegmentHeader> read_segment_header(Disk& disk, const std::string& path, uint32_t number) {
-  auto fd = disk.open(path, Access::kRead);
-  if (!fd) return std::unexpected(fd.error());
-  std::string bytes(kSegmentHeaderSize, '\0');
-  auto read = disk.pread(fd->get(), bytes, 0);
-  if (!read) return util::temporary(path + ": " + read.error().text);
-  auto header = parse_segment_header(std::string_view(bytes).substr(0, *read));
-  if (!header) return util::permanent(path + ": " + header.error().text);
-  if (header->number != number) {
-    return util::permanent(path + ": its header says segment " + std::to_string(header->number));
-  }
-  return header;
+  return list_numbered(disk, folder, "");
 }
 
 util::Result<std::optional<RecordHeader>> record_at(SegmentWindow& window, uint64_t nonce, uint64_t offset,
@@ -104,7 +84,8 @@ util::Result<std::optional<uint64_t>> find_record(SegmentWindow& window, uint64_
   }
 }
 
-util::Result<ScannedSegment> scan_segment(Disk& disk, int fd, const std::string& file, const SegmentHeader& header) {
+util::Result<ScannedSegment> scan_segment(Disk& disk, int fd, const std::string& file, const SegmentHeader& header,
+                                          Followed followed) {
   auto size = disk.size(fd);
   if (!size) return std::unexpected(size.error());
   SegmentWindow window(disk, fd, *size, kScanChunk);
@@ -119,7 +100,8 @@ util::Result<ScannedSegment> scan_segment(Disk& disk, int fd, const std::string&
       result.end += (*record)->size();
       continue;
     }
-    auto voucher = find_record(window, header.nonce, result.end + 1, result.end, Depth::kFull);
+    const uint64_t vouched = followed == Followed::kYes ? 0 : result.end;
+    auto voucher = find_record(window, header.nonce, result.end + 1, vouched, Depth::kFull);
     if (!voucher) return std::unexpected(voucher.error());
     if (!*voucher) return result;
     // It was durable, so what was written together with it counts as well.

@@ -17,8 +17,6 @@ namespace hikyaku::queue {
 
 // Numbers of the segments in a folder, the oldest first.
 util::Result<std::vector<uint32_t>> list_segments(Disk& disk, const std::string& folder);
-// The header of the segment at `path`, which is named by `number`. Errors name the path.
-util::Result<SegmentHeader> read_segment_header(Disk& disk, const std::string& path, uint32_t number);
 
 enum class Depth {
   kHead,  // header and envelope
@@ -44,7 +42,12 @@ struct ScannedSegment {
   std::vector<Damage> damage;
 };
 
-// The whole segment with all contents: for the one that was current when its writer stopped.
-util::Result<ScannedSegment> scan_segment(Disk& disk, int fd, const std::string& file, const SegmentHeader& header);
+enum class Followed {
+  kNo,   // it was current when its writer stopped: a group at its end may be torn
+  kYes,  // another segment followed, so all that was written to it had become durable
+};
+// The whole segment with all contents: for one of which no seal tells where it ends.
+util::Result<ScannedSegment> scan_segment(Disk& disk, int fd, const std::string& file, const SegmentHeader& header,
+                                          Followed followed = Followed::kNo);
 
 }  // namespace hikyaku::queue

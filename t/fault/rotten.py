@@ -56,6 +56,18 @@ class Stopped:
     def journal(self):
         return max(path for path in (self.instance.queue / "journal").iterdir() if path.name.isdigit())
 
+    def rest(self):
+        """Runs until all is in the index; then again, so that a new journal file does not name it."""
+        file = self.instance.queue / "index" / "data.mdb"
+        for _ in range(2):
+            self.instance.start()
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline and any(
+                    b"s.t%dx@" % k not in file.read_bytes() for k in range(self.count)):
+                time.sleep(0.1)
+            self.instance.stop()
+        self.tail.lines()
+
     def go_on(self, expected_missing, seconds=20, flush=False):
         """Starts, and waits until all but the given number of messages have arrived."""
         self.hop.answers["rcpt"] = self.usual
@@ -76,6 +88,12 @@ def flip(path, offset, bit=0):
         byte = file.read(1)[0]
         file.seek(offset)
         file.write(bytes([byte ^ (1 << bit)]))
+
+
+def overwrite(path, offset, data):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
 
 
 def names(lines, file, offset):
@@ -130,18 +148,54 @@ def flips_anywhere(checks, options):
 
 
 def flip_in_a_segment_header(checks, options):
-    with Stopped(options.seed) as queue:
-        file, _ = queue.segment()
-        flip(file, 17)
-        queue.go_on(queue.count, 3)
-        said = [line for line in queue.said if file.name in line]
-        checks.check(said, "a segment's header is damaged: the file is named", queue.said[-5:])
-        flip(file, 17)
-        queue.instance.run("abort")
-        time.sleep(0.5)
-        queue.go_on(0)
-        checks.check(not queue.book.missing(), "a segment's header is repaired: all mail is delivered",
-                     len(queue.book.missing()))
+    """One bit, anywhere in what is used of it; two sectors; all of it. Everything is delivered, and the place is named."""
+    header = "a segment's header"
+    chance = random.Random(options.seed)
+    cases = [(f"bit {bit} of byte {offset} of {header} flipped", lambda file, o=offset, b=bit: flip(file, o, b), offset)
+             for offset, bit in [(12, 1), (17, 0)] + [(chance.randrange(SEGMENT_HEADER), chance.randrange(8))
+                                                      for _ in range(max(options.flips // 4, 1))]]
+    cases += [(f"the first sector of {header} zeroed", lambda file: overwrite(file, 0, bytes(512)), 0),
+              (f"{header} overwritten", lambda file: overwrite(file, 0, chance.randbytes(SEGMENT_HEADER)), 0)]
+    for what, spoil, offset in cases:
+        with Stopped(options.seed, count=30) as queue:
+            file, _ = queue.segment()
+            spoil(file)
+            found = queue.instance.run("queue", "verify")
+            checks.check(found.code == 65 and f"at offset {offset}" in found.stdout, f"{what}: verify tells it", found)
+            queue.go_on(0)
+            checks.check(not queue.book.missing(), f"{what}: all mail is delivered", len(queue.book.missing()))
+            checks.check(not queue.book.damaged, f"{what}: nothing changed is delivered")
+            said = [line for line in queue.said if names([line], file, offset)]
+            checks.check(len(said) == 1, f"{what}: named once by file and offset", queue.said[-5:])
+
+
+def segment_that_is_lost(checks, options):
+    """Header and first record: the file is set aside, the service goes on, and what is known of the mail is delivered."""
+    with Stopped(options.seed, 30, {"retry_a": "1000s", "retry_b": "1"}) as queue:
+        what = "a segment's header and first record overwritten"
+        queue.rest()
+        file, data = queue.segment()
+        overwrite(file, 0, bytes(SEGMENT_HEADER + RECORD_HEADER))
+        queue.go_on(1, flush=True)
+        first = re.search(rb"s\.(t\d+x)@origin\.test", data).group(1).decode()
+        missing = queue.book.missing()
+        checks.check(missing == [f"r0.{first}@dest.test"], f"{what}: all others are delivered", missing)
+        checks.check(not queue.book.damaged, f"{what}: nothing changed is delivered")
+        checks.check(names(queue.said, file, 0), f"{what}: named by file and offset", queue.said[-5:])
+        checks.check(names(queue.said, file, SEGMENT_HEADER), f"{what}: the message is named", queue.said[-5:])
+        aside = file.with_name(f"damaged-{file.name}")
+        checks.check(aside.exists() and any(aside.name in line and "salvage" in line for line in queue.said),
+                     f"{what}: the file is set aside, and the log says so", queue.said[-5:])
+        with queue.instance.client() as client:
+            client.hello()
+            recipients = ["r0.tnewx@dest.test"]
+            queue.book.sent("tnewx", recipients)
+            client.transaction("s.tnewx@origin.test", recipients, make_message("tnewx", recipients, 1500))
+            queue.book.told("tnewx", 250, "")
+        deadline = time.monotonic() + 10
+        while len(queue.book.missing()) > 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        checks.check(len(queue.book.missing()) == 1, f"{what}: mail is taken and delivered", queue.book.missing())
 
 
 def flips_in_the_journal(checks, options):
@@ -213,14 +267,7 @@ def flips_in_the_index(checks, options):
     for n in range(max(options.flips // 2, 4)):
         with Stopped(f"{options.seed}/{n}", 30, {"retry_a": "1000s", "retry_b": "1"}) as queue:
             file = queue.instance.queue / "index" / "data.mdb"
-            for _ in range(2):  # all comes to rest; then a new journal file, which does not name it
-                queue.instance.start()
-                deadline = time.monotonic() + 10
-                while time.monotonic() < deadline and any(
-                        b"s.t%dx@" % k not in file.read_bytes() for k in range(queue.count)):
-                    time.sleep(0.1)
-                queue.instance.stop()
-            queue.tail.lines()
+            queue.rest()
             data = file.read_bytes()
             bit, offsets = chance.randrange(8), [chance.randrange(len(data))]
             if n % 2 == 1:  # in a message's state, where it does harm, and in what pages that are free have of it
@@ -248,5 +295,5 @@ def flips_in_the_index(checks, options):
     print(f"  verify told of {told}, and qmgr set {aside} aside")
 
 
-SCENARIOS = [flips_in_known_places, flips_anywhere, flip_in_a_segment_header, flips_in_the_journal,
-             flips_behind_what_was_delivered, flips_in_the_index]
+SCENARIOS = [flips_in_known_places, flips_anywhere, flip_in_a_segment_header, segment_that_is_lost,
+             flips_in_the_journal, flips_behind_what_was_delivered, flips_in_the_index]

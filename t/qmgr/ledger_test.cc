@@ -15,15 +15,6 @@ using namespace hikyaku::qmgr;
 
 namespace {
 
-// Writes until the log has left the segment that it is in.
-void fill_segment(SmallQueue& queue) {
-  const uint32_t segment = queue.writer().durable_end().segment;
-  while (queue.writer().durable_end().segment == segment) {
-    Message& filler = queue.add(envelope(), 3000);
-    queue.ledger().complete(filler);
-  }
-}
-
 Step step(SmallQueue& queue, queue::QueueId id, uint32_t index = 0) {
   const Message* message = queue.ledger().find(id);
   REQUIRE(message != nullptr);

@@ -52,6 +52,8 @@ class SmallQueue {
   queue::LogReader& reader() { return *reader_; }
   queue::FaultyDisk& disk() { return disk_; }
   std::vector<std::string> take_damage() { return std::exchange(damage_, {}); }
+  // From now on the log may be damaged.
+  void expect_log_damage() { log_is_damaged_ = true; }
   queue::LogWriter& writer() { return *writer_; }
   std::string log_folder() const { return folder_.path() + "/log"; }
   std::string journal_folder() const { return folder_.path() + "/journal"; }
@@ -67,6 +69,10 @@ class SmallQueue {
   std::unique_ptr<Ledger> ledger_;
   queue::LogPosition position_;
   std::vector<std::string> damage_;
+  bool log_is_damaged_ = false;
 };
+
+// Writes until the log has left the segment that it is in.
+void fill_segment(SmallQueue& queue);
 
 }  // namespace hikyaku::qmgr

@@ -4,6 +4,7 @@
 
 #include "queue/crc32c.h"
 #include "queue/envelope.h"
+#include "queue/little_endian.h"
 #include "queue/log_format.h"
 #include "queue/place.h"
 #include "queue/queue_id.h"
@@ -56,6 +57,18 @@ TEST_CASE("crc32c gives the published values, by table and by instruction") {
     CHECK(extend_crc32c_by_table(0, row.bytes) == row.crc);
     if (has_crc32c_instruction()) CHECK(extend_crc32c_by_instruction(0, row.bytes) == row.crc);
   }
+}
+
+TEST_CASE("the one bit whose change gives a checksum is found, and none where there is none") {
+  const std::string text = "any text will do";
+  for (size_t bit = 0; bit < text.size() * 8; ++bit) {
+    std::string changed = text;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
+    CHECK(find_changed_bit(changed, crc32c(text)) == bit);
+  }
+  CHECK_FALSE(find_changed_bit(text, crc32c(text)));
+  CHECK_FALSE(find_changed_bit(text, crc32c("another text")));
+  CHECK_FALSE(find_changed_bit("", 1));
 }
 
 TEST_CASE("crc32c of a text in pieces is that of the whole, wherever it is cut") {
@@ -170,10 +183,67 @@ TEST_CASE("a segment's header is read back, and any changed bit is noticed") {
   CHECK(parse_segment_header(encode_segment_header(header)) == header);
 }
 
-TEST_CASE("a segment of a newer version is refused by that name") {
-  std::string bytes = encode_segment_header({});
-  bytes[12] = 2;
-  CHECK(parse_segment_header(bytes).error().text == "segment of version 2, this program reads version 1");
+TEST_CASE("any one changed bit of a segment's header is found, and two are not taken for one") {
+  const SegmentHeader header{7, 0x1122334455667788, 99, {{6, 5000, true}, {3, 4096, false}}};
+  std::string bytes = encode_segment_header(header);
+  const auto flip = [&](size_t bit) { bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8))); };
+  for (size_t bit = 0; bit < kSegmentHeaderSize * 8; ++bit) {
+    flip(bit);
+    const FoundSegmentHeader found = find_segment_header(bytes, 7);
+    const bool repaired = found.header == header && found.changed_byte == bit / 8 && !found.problem.empty();
+    if (!repaired) FAIL("bit " << bit << " is not repaired");
+    flip(bit);
+  }
+  for (size_t bit = 0; bit < kSegmentHeaderSize * 8; bit += 7) {
+    const size_t other = (bit * 31 + 5) % (kSegmentHeaderSize * 8);
+    if (other == bit) continue;
+    flip(bit);
+    flip(other);
+    const FoundSegmentHeader found = find_segment_header(bytes, 7);
+    if (found.header || found.other_version) FAIL("bits " << bit << " and " << other << " are taken for one");
+    flip(bit);
+    flip(other);
+  }
+  const FoundSegmentHeader whole = find_segment_header(bytes, 7);
+  CHECK((whole.header == header && whole.problem.empty() && !whole.changed_byte));
+  const FoundSegmentHeader strange = find_segment_header(bytes, 8);
+  CHECK((!strange.header && strange.problem == "its header says segment 7"));
+  for (const size_t length : {size_t{0}, size_t{1}, size_t{15}, size_t{16}, size_t{40}, kSegmentHeaderSize - 1})
+    CHECK(!find_segment_header(std::string_view(bytes).substr(0, length), 7).header);
+}
+
+namespace {
+
+std::string header_of_version(uint32_t version) {
+  std::string bytes = encode_segment_header({7, 8, 9, {}});
+  store(&bytes[12], version);
+  store(&bytes[8], crc32c(std::string_view(bytes).substr(12)));
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a segment of a newer version is refused by that name, also with one bit changed; a changed version is damage") {
+  const std::string refusal = "segment of version 2, this program reads version 1";
+  std::string newer = header_of_version(2);
+  CHECK(parse_segment_header(newer).error().text == refusal);
+  CHECK((find_segment_header(newer, 7).other_version && find_segment_header(newer, 7).problem == refusal));
+  for (const size_t byte : {0, 8, 12, 16, 4095}) {
+    newer = header_of_version(2);
+    newer[byte] = static_cast<char>(newer[byte] ^ 1);
+    const FoundSegmentHeader found = find_segment_header(newer, 7);
+    CHECK((found.other_version && found.problem == refusal && !found.header));
+  }
+  for (const int bit : {0, 1, 7}) {
+    std::string damaged = header_of_version(1);
+    damaged[12] = static_cast<char>(damaged[12] ^ (1 << bit));
+    const FoundSegmentHeader found = find_segment_header(damaged, 7);
+    CHECK((found.header == SegmentHeader{7, 8, 9, {}} && found.changed_byte == 12 && !found.other_version));
+  }
+  std::string two = header_of_version(1);
+  two[12] = 2;  // two bits: what it was cannot be told
+  CHECK((!find_segment_header(two, 7).header && !find_segment_header(two, 7).other_version));
 }
 
 TEST_CASE("a record's header is read back, and any changed bit of it or its envelope is noticed") {

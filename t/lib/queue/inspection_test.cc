@@ -138,10 +138,13 @@ TEST_CASE("a damaged segment header is told, and the mail behind it is found all
   const auto places = write_log(disk, folder.path(), 40);
   const size_t victim = GENERATE(size_t{0}, size_t{20}, size_t{39});
   const std::string file = file_of(folder.path(), places[victim]);
-  flip_bit(file, GENERATE(uint64_t{0}, uint64_t{24}, uint64_t{300}));
+  const uint64_t byte = GENERATE(uint64_t{0}, uint64_t{24}, uint64_t{300});
+  const bool one_bit = GENERATE(true, false);
+  flip_bit(file, byte);
+  if (!one_bit) flip_bit(file, byte, 1);
   const Inspected found = inspect(disk, folder.path());
   CHECK(found.ids == numbers(1, 40));
-  CHECK(found.damage() == std::vector<Damage>{{file, 0, kSegmentHeaderSize}});
+  CHECK(found.damage() == std::vector<Damage>{one_bit ? Damage{file, byte, 1} : Damage{file, 0, kSegmentHeaderSize}});
   for (const auto& report : found.reports) CHECK(report.readable);
 }
 
@@ -172,7 +175,7 @@ TEST_CASE("records that an earlier life left in a file are not taken for mail wh
   LogWriter again = open_log(disk, folder.path());  // begins a segment in a recycled file, and puts no mail into it
   const uint32_t recycled = again.durable_end().segment;
   REQUIRE(recycled > last);
-  flip_bit(folder.path() + "/" + numbered_name("", recycled), 0);
+  overwrite(folder.path() + "/" + numbered_name("", recycled), 0, std::string(kSegmentHeaderSize, 'x'));
   const Inspected found = inspect(disk, folder.path());
   for (const uint64_t id : found.ids) CHECK(places[id - 1].segment == last);
   CHECK_FALSE(found.reports.back().readable);
@@ -262,6 +265,11 @@ TEST_CASE("what waits is what the journal does not call done") {
   CHECK(facts.nonces() == std::map<uint32_t, uint64_t>{{1, 7}});
   CHECK(facts.waiting() == std::map<QueueId, Place>{{QueueId{1}, early}});
   // When something was lost, rather twice than not at all.
+  QueueFacts of_one = facts;
+  of_one.distrust(1);
+  CHECK(of_one.is_alive(QueueId{3}, early));
+  CHECK_FALSE(of_one.is_alive(QueueId{2}, early));
+  CHECK_FALSE(of_one.is_alive(QueueId{3}, Place{2, 7, 5000, 10, 10, 0}));
   facts.distrust();
   CHECK(facts.is_alive(QueueId{3}, early));
   CHECK_FALSE(facts.is_alive(QueueId{2}, early));

@@ -73,11 +73,17 @@ TEST_CASE("a journal of another version is refused, not taken for damage") {
   std::string header = encode_journal_header({1, 7, kJournalHeaderSize});
   store(&header[12], kJournalVersion + 1);
   store(&header[8], crc32c(std::string_view(header).substr(12)));
-  REQUIRE(os::replace_file(folder.path() + "/0000000001", header, 0600));
-  const auto refused = replay_journal(disk, folder.path(), [](const JournalRecord&) {});
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().permanent);
-  CHECK(refused.error().text.find("version 2") != std::string::npos);
+  const std::string file = folder.path() + "/0000000001";
+  REQUIRE(os::replace_file(file, header, 0600));
+  for (const uint64_t flipped : {0, 8, 12, 20, 39}) {  // also one that is damaged
+    for (int round = 0; round < 2; ++round) {
+      const auto refused = replay_journal(disk, folder.path(), [](const JournalRecord&) {});
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().permanent);
+      CHECK(refused.error().text.find("version 2") != std::string::npos);
+      flip_bit(file, flipped, 2);
+    }
+  }
 }
 
 TEST_CASE("a checkpoint that rests on a lost record is not heard, so that the log is read from an earlier one") {

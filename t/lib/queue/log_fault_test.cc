@@ -90,20 +90,6 @@ TEST_CASE("a changed bit in an older segment is told, and the messages behind it
   CHECK(found.damage == std::vector<Damage>{{log.segment, log.places[4].offset, size_of(log.places[4])}});
 }
 
-TEST_CASE("a segment's damaged header is an error that names the file") {
-  TemporaryFolder folder;
-  FaultyDisk disk;
-  const Killed log(disk, folder.path());
-  flip_bit(log.segment, 17);
-  const auto writer = LogWriter::open(disk, folder.path(), small_log());
-  REQUIRE(!writer);
-  CHECK(writer.error().text.starts_with(log.segment));
-  LogReader reader(disk, folder.path());
-  std::vector<LogEntry> entries;
-  std::vector<Damage> damage;
-  CHECK(reader.read_entries({}, {}, 10, entries, damage).error().text.starts_with(log.segment));
-}
-
 TEST_CASE("content with a changed bit is noticed before the final dot") {
   TemporaryFolder folder;
   FaultyDisk disk;

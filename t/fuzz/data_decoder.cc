@@ -4,6 +4,7 @@
 // sends.
 #include "smtp/data_decoder.h"
 
+#include <optional>
 #include <string>
 
 #include "smtp/dot_stuffer.h"
@@ -41,6 +42,14 @@ void check_same(const Decoded& a, const Decoded& b) {
   promise(a.decoder.has_dot_line() == b.decoder.has_dot_line(), "the same word about dots");
   promise(a.decoder.eight_bit() == b.decoder.eight_bit(), "the same word about 8-bit octets");
   promise(a.decoder.has_bare_newline() == b.decoder.has_bare_newline(), "the same word about bare newlines");
+}
+
+// Octets up to the one end that there is, RFC 5321 section 4.1.1.4; nothing when it did not come.
+std::optional<size_t> end_of(std::string_view wire) {
+  constexpr std::string_view kEnd = "\r\n.\r\n";
+  if (wire.starts_with(".\r\n")) return 3;
+  const size_t found = wire.find(kEnd);
+  return found == wire.npos ? std::nullopt : std::optional(found + kEnd.size());
 }
 
 // CR and LF as pairs only.
@@ -86,6 +95,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Decoded whole = decode(wire, std::string_view::npos, limit);
   check_same(whole, decode(wire, 1, limit));
   check_same(whole, decode(wire, piece, limit));
+  const auto end = end_of(wire);
+  promise(whole.done == end.has_value() && (!end || whole.used == *end), "CRLF.CRLF is the end, and nothing else is");
   promise(limit == 0 || whole.content.size() <= limit, "no more than the limit is kept");
   if (whole.decoder.over_limit()) return 0;
   promise(whole.content.size() == whole.decoder.size(), "the size is the content's");

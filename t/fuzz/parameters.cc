@@ -2,6 +2,7 @@
 //
 // Input: a byte (bit 0: of RCPT, bit 1: the server has no size limit), then the parameters.
 #include "t/fuzz/server_ear.h"
+#include "util/text.h"
 
 using namespace hikyaku;
 using fuzz::promise;
@@ -28,6 +29,17 @@ Heard hear(std::string_view command, const smtp::ServerOptions& options, bool of
   const bool accepted = of_recipient ? !session.transaction().recipients.empty() : session.in_transaction();
   promise(accepted == replies[0].is_positive(), "accepted when it says so");
   return {replies[0], accepted, session.transaction()};
+}
+
+// Each of the two at most once, and no other.
+bool are_known(std::string_view parameters) {
+  unsigned sizes = 0, bodies = 0;
+  const auto words = util::split(parameters, " \t\r");
+  for (const std::string_view word : words) {
+    sizes += util::istarts_with(word, "SIZE=");
+    bodies += util::istarts_with(word, "BODY=");
+  }
+  return sizes <= 1 && bodies <= 1 && sizes + bodies == words.size();
 }
 
 // As a client of ours would write them.
@@ -62,6 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     promise(parameters.find_first_not_of(" \t\r") == std::string::npos, "RCPT takes no parameters yet");
     return 0;
   }
+  promise(are_known(parameters), "what is accepted is known, and comes once");
   promise(heard.transaction.sender == "a@example.jp", "no parameter changes the sender");
   promise(options.size_limit == 0 || heard.transaction.size.value_or(0) <= options.size_limit, "within the limit");
   const Heard again = hear(start + written(heard.transaction) + "\r\n", options, false);

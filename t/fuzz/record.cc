@@ -18,6 +18,8 @@ using fuzz::promise;
 namespace {
 
 constexpr uint64_t kNonce = 0x6e6f6e6365;
+constexpr size_t kMostMade = 10 << 10;  // bytes; more takes time and tells no more
+constexpr size_t kMostRead = 20;        // entries at once
 
 // A segment out of steps. What a step says is written with right checksums, whatever nonsense it is.
 class Maker {
@@ -25,7 +27,7 @@ class Maker {
   explicit Maker(fuzz::Input input) : in_(input) {}
 
   std::string made() {
-    while (!in_.empty() && bytes_.size() < (1 << 16)) step();
+    while (!in_.empty() && bytes_.size() < kMostMade) step();
     SegmentHeader header{1, kNonce, in_.number(2), seals_};
     bytes_.replace(0, kSegmentHeaderSize, encode_segment_header(header));
     return std::move(bytes_);
@@ -147,7 +149,7 @@ std::vector<LogEntry> read_all(fuzz::MemoryDisk& disk, std::optional<LogPosition
   LogPosition position;
   for (size_t before = 1; before != entries.size();) {
     before = entries.size();
-    const auto next = reader.read_entries(position, end, 3, entries, damage);
+    const auto next = reader.read_entries(position, end, kMostRead, entries, damage);
     if (!next) break;
     promise(*next >= position, "reading goes on");
     position = *next;

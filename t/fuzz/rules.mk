@@ -1,6 +1,6 @@
 # Fuzz targets: t/fuzz/*.cc, a program each. Only `make fuzz` builds them, with MODE=fuzz and its compiler.
 FUZZ_TARGETS += $(patsubst t/fuzz/%.cc,$(OUT)/t/fuzz/%,$(call sources,t/fuzz))
-FUZZ_LIBRARIES := $(patsubst %,$(OUT)/lib/%.a,util os config smtp queue log event net ipc)
+FUZZ_LIBRARIES := $(patsubst %,$(OUT)/lib/%.a,util os config smtp mime queue log event net ipc)
 
 $(FUZZ_TARGETS): $(OUT)/t/fuzz/%: $(OUT)/obj/t/fuzz/%.o $(FUZZ_LIBRARIES)
 	@mkdir -p $(@D)

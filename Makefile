@@ -1,6 +1,6 @@
 # Hikyaku's one Makefile: not recursive, a fragment (rules.mk) per folder. `make help` lists the targets.
 #
-#   make MODE=release|asan|debug     objects of each mode live apart, below $(BUILD)
+#   make MODE=release|asan|debug     objects of each mode live apart, below $(BUILD); MODE=fuzz is `make fuzz`'s own
 #   make BUILD=/tmp/other            another place for everything that is built
 
 MODE  ?= release
@@ -16,8 +16,16 @@ CXXFLAGS_debug   := -O0 -g
 LDFLAGS_release  := -Wl,-z,relro,-z,now
 LDFLAGS_asan     := -fsanitize=address,undefined
 LDFLAGS_debug    :=
+# Another compiler: g++ has no libFuzzer. clang-16 shows <expected> of libstdc++ 12 only when it is told that it has the concepts it has.
+CXXFLAGS_fuzz    := -std=c++2b -Wno-macro-redefined -D__cpp_concepts=202002L -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+                    -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_fuzz     := -fsanitize=fuzzer,address,undefined
 ifeq ($(CXXFLAGS_$(MODE)),)
-$(error MODE=$(MODE) is not one of release, asan, debug)
+$(error MODE=$(MODE) is not one of release, asan, debug, fuzz)
+endif
+FUZZ_CXX ?= clang++-16
+ifeq ($(MODE),fuzz)
+override CXX := $(FUZZ_CXX)
 endif
 
 ALL_CXXFLAGS = -std=c++23 -pthread -fPIE $(WARNINGS) $(CXXFLAGS_$(MODE)) $(CXXFLAGS) $(INCLUDE) -MMD -MP
@@ -33,6 +41,7 @@ LIBRARIES :=
 PROGRAMS  :=
 UNIT_TESTS :=
 BENCH_PROGRAMS :=
+FUZZ_TARGETS :=
 
 sources = $(sort $(wildcard $(1)/*.cc))
 objects = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
@@ -129,6 +138,11 @@ check: all $(UNIT_TESTS)  ## all tests; the last line is "N passed, N failed" (M
 .PHONY: fault
 fault: all $(OUT)/t/fault-power  ## daemons killed, power cut, disks full and rotten: nothing is lost
 	@t/fault/run --out $(OUT)
+
+.PHONY: fuzz
+fuzz: fuzz-compiler  ## hostile input for every parser, made by libFuzzer: FUZZ_SECONDS=10 for each of them
+	@+$(MAKE) --no-print-directory MODE=fuzz fuzz-targets
+	@t/fuzz/run --out $(BUILD)/fuzz
 
 .PHONY: demo
 demo: all  ## run the main job on loopback and show what happened

@@ -34,14 +34,15 @@ Problems address_problems(const std::vector<Service>& services, const Settings& 
     if (service.type != ServiceType::kInet) continue;
     const auto addresses = listening_addresses(service, settings);
     if (!addresses) {
-      found.push_back({service.place, "service " + service.name + ": " + addresses.error().text});
+      found.push_back({service.place, "service " + util::escape_for_log(service.name) + ": " + addresses.error().text});
       continue;
     }
     for (const Endpoint& endpoint : *addresses) {
       const auto [other, is_new] = owner.try_emplace(format_endpoint(endpoint), service.short_name());
       if (is_new) continue;
-      found.push_back({service.place, "service " + service.short_name() + ": service " + other->second +
-                                          " already listens on " + other->first});
+      found.push_back({service.place, "service " + util::escape_for_log(service.short_name()) + ": service " +
+                                          util::escape_for_log(other->second) + " already listens on " +
+                                          util::escape_for_log(other->first)});
     }
   }
   return found;

@@ -19,6 +19,10 @@ std::string_view leading_name(std::string_view text) {
   return text.substr(0, static_cast<size_t>(std::ranges::find_if_not(text, is_name_char) - text.begin()));
 }
 
+std::string quoted(std::string_view before, std::string_view text, std::string_view behind = "") {
+  return "'" + std::string(before) + util::escape_for_log(text) + std::string(behind) + "'";
+}
+
 // Length of the bracketed piece that `text` begins with, brackets included; 0 when it is never closed.
 size_t bracketed_length(std::string_view text, char open, char close) {
   size_t depth = 0;
@@ -50,7 +54,7 @@ util::Result<Branches> parse_branches(std::string_view text) {
       }
       second = second.substr(1, second.size() - 2);
     } else if (!rest.empty()) {
-      return util::permanent("'" + std::string(rest) + "' after '}' makes no sense");
+      return util::permanent(quoted("", rest) + " after '}' makes no sense");
     }
   } else {
     first = text.substr(1);
@@ -102,7 +106,7 @@ util::Result<size_t> Expander::reference(std::string_view text, std::string& out
   size_t used = 0;
   if (text.starts_with('{') || text.starts_with('(')) {
     used = bracketed_length(text, text.front(), text.front() == '{' ? '}' : ')');
-    if (used == 0) return util::permanent("'$" + std::string(text) + "' is not closed");
+    if (used == 0) return util::permanent(quoted("$", text) + " is not closed");
     done = bracketed(text.substr(1, used - 2), out);
   } else {
     used = leading_name(text).size();
@@ -118,7 +122,7 @@ util::Result<void> Expander::bracketed(std::string_view body, std::string& out) 
   const std::string_view name = leading_name(body);
   const std::string_view rest = util::trim(body.substr(name.size()));
   if (name.empty() || (!rest.empty() && rest.front() != '?' && rest.front() != ':')) {
-    return util::permanent("'${" + std::string(body) + "}' is not of the form ${name}, ${name?text} or ${name:text}");
+    return util::permanent(quoted("${", body, "}") + " is not of the form ${name}, ${name?text} or ${name:text}");
   }
   if (rest.empty()) return value_of(name, false, out);
   const auto branches = parse_branches(rest);

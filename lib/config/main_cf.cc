@@ -11,11 +11,6 @@
 namespace hikyaku::config {
 namespace {
 
-bool is_name(std::string_view text) {
-  return !text.empty() &&
-         std::ranges::all_of(text, [](char c) { return util::is_alnum(c) || c == '_' || c == '-' || c == '.'; });
-}
-
 std::string_view first_word(std::string_view text) { return text.substr(0, text.find_first_of(" \t")); }
 
 // What is wrong with the line as a definition; nothing when it is one.
@@ -33,6 +28,11 @@ std::optional<std::string> fault(const LogicalLine& line) {
 }
 
 }  // namespace
+
+bool is_name(std::string_view text) {
+  return !text.empty() &&
+         std::ranges::all_of(text, [](char c) { return util::is_alnum(c) || c == '_' || c == '-' || c == '.'; });
+}
 
 MainCf parse_main_cf(std::string_view text, std::string_view file) {
   MainCf result;

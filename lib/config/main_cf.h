@@ -22,6 +22,9 @@ struct MainCf {
   Problems problems;                    // of syntax only; every wrong line has one
 };
 
+// Whether this can be a key's name.
+bool is_name(std::string_view text);
+
 // Postfix's rules: `name = value`; a line that begins with white space continues the one before it; lines
 // that are empty or whose first visible character is '#' are skipped, also between continuation lines.
 MainCf parse_main_cf(std::string_view text, std::string_view file = "main.cf");

@@ -17,6 +17,8 @@ constexpr std::array<std::string_view, 8> kColumns = {"service", "type",    "pri
 constexpr std::string_view kPrograms[] = {"smtpd", "cleanup", "qmgr", "smtp-client", "bounce", "authd"};
 constexpr unsigned kMostProcesses = 1000;
 
+bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && !util::is_space(c)) || c == 0x7F; }
+
 std::string quoted(std::string_view text) { return "'" + util::escape_for_log(text) + "'"; }
 
 // Words between white space; one that begins with '{' reaches to its '}' and loses both. Nothing when it is not closed.
@@ -73,6 +75,11 @@ class LineReader {
 std::optional<Service> LineReader::read(const LogicalLine& line) {
   if (line.orphan) {
     fail("this line begins with white space, but there is no line before it to continue");
+    return std::nullopt;
+  }
+  // In names of sockets and in logs nobody wants them, and in options they are no more than a slip.
+  if (const auto control = std::ranges::find_if(line.text, is_control); control != line.text.end()) {
+    fail("a control character, " + quoted({&*control, 1}));
     return std::nullopt;
   }
   const auto words = words_of(line.text);
@@ -172,6 +179,7 @@ void LineReader::read_override(std::string_view assignment) {
     fail("-o " + quoted(assignment) + " must be -o name=value or -o { name = value }");
     return;
   }
+  if (!is_name(name)) return fail(quoted(name) + " is not a name of letters, digits and '_'");
   service_.overrides.push_back(
       {std::string(name), std::string(util::trim(assignment.substr(equals + 1))), service_.place});
 }

@@ -13,7 +13,16 @@ inline constexpr int64_t kGigabyte = 1024 * 1024 * kKilobyte;
 inline constexpr int64_t kUnlimited = std::numeric_limits<int32_t>::max();
 inline constexpr std::chrono::milliseconds kYear = std::chrono::hours(24 * 365);
 
-struct Row : Parameter {
+class Row : public Parameter {
+  // Before its uses: clang-16 finds it in constant expressions only so.
+  template <class T>
+  constexpr Row with(T Parameter::*member, T value) const {
+    Row copy = *this;
+    copy.*member = value;
+    return copy;
+  }
+
+ public:
   // The feature exists: `check` has nothing to say about the key.
   constexpr Row works() const { return with(&Parameter::built, true); }
   constexpr Row after_restart() const { return with(&Parameter::needs_restart, true); }
@@ -23,14 +32,6 @@ struct Row : Parameter {
   constexpr Row of(std::string_view words) const { return with(&Parameter::values, words); }
   constexpr Row extended_to(int64_t least, int64_t greatest) const {
     return with(&Parameter::extended, Range{least, greatest});
-  }
-
- private:
-  template <class T>
-  constexpr Row with(T Parameter::*member, T value) const {
-    Row copy = *this;
-    copy.*member = value;
-    return copy;
   }
 };
 

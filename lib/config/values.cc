@@ -37,7 +37,7 @@ std::optional<int64_t> times(int64_t number, int64_t factor) {
 }
 
 std::unexpected<util::Error> bad_endpoint(std::string_view text, std::string_view why) {
-  return util::permanent("'" + std::string(text) + "': " + std::string(why));
+  return util::permanent("'" + util::escape_for_log(text) + "': " + std::string(why));
 }
 
 }  // namespace
@@ -97,7 +97,8 @@ util::Result<Endpoint> parse_endpoint(std::string_view text) {
   } else if (host.find(':') != std::string_view::npos) {
     return bad_endpoint(text, "an IPv6 address is written in brackets ([::1]:25)");
   }
-  if (host.find_first_of("[]/ \t") != std::string_view::npos) return bad_endpoint(text, "not of the form host:port");
+  if (host.find_first_of("[]/ \t") != std::string_view::npos || util::escape_for_log(host) != host)
+    return bad_endpoint(text, "not of the form host:port");
   return Endpoint{std::string(host), static_cast<uint16_t>(*port)};
 }
 

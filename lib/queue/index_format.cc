@@ -30,9 +30,9 @@ void append_text(std::string& out, std::string_view text, size_t most) {
   out += text;
 }
 
-bool take_text(std::string_view& in, std::string& text) {
+bool take_text(std::string_view& in, std::string& text, size_t most) {
   uint16_t length = 0;
-  if (!take_number(in, length) || length > in.size()) return false;
+  if (!take_number(in, length) || length > in.size() || length > most) return false;
   text = in.substr(0, length);
   in.remove_prefix(length);
   return true;
@@ -69,8 +69,9 @@ bool take_rest(std::string_view& in, RecipientRest& rest) {
   if (!take_number(in, step) || step < 1 || step > static_cast<uint8_t>(RestStep::kDone)) return false;
   rest.step = static_cast<RestStep>(step);
   return take_flag(in, rest.expired) && take_number(in, rest.attempts) && take_seconds(in, rest.next_attempt) &&
-         take_seconds(in, rest.last_attempt) && take_text(in, rest.domain) && take_text(in, rest.enhanced_code) &&
-         take_text(in, rest.reply) && take_text(in, rest.remote_mta);
+         take_seconds(in, rest.last_attempt) && take_text(in, rest.domain, kMostIndexedText) &&
+         take_text(in, rest.enhanced_code, kMostIndexedText) && take_text(in, rest.reply, kMostIndexedReply) &&
+         take_text(in, rest.remote_mta, kMostIndexedText);
 }
 
 void append_place(std::string& out, const Place& place) {
@@ -199,7 +200,7 @@ std::optional<ReadyKey> parse_ready_key(std::string_view key) {
 
 std::optional<WakeKey> parse_wake_key(std::string_view key) {
   WakeKey parsed;
-  if (!take_big_endian(key, parsed.due) || key.size() > kMostIndexedText) return std::nullopt;
+  if (!take_big_endian(key, parsed.due) || key_domain(key) != key) return std::nullopt;
   parsed.domain = key;
   return parsed;
 }
@@ -269,8 +270,8 @@ std::optional<ParsedMessage> parse_message_value(QueueId id, std::string_view by
   uint8_t bits = 0;
   if (!take_place(value, message.place) || !take_number(value, message.arrival) || !take_number(value, message.group) ||
       !take_number(value, bits) || bits > (kHeldBit | kDifferingBit) || !take_number(value, message.recipients) ||
-      !take_rest(value, message.common) || !take_text(value, message.sender) ||
-      !take_text(value, message.hold_reason) || !value.empty())
+      !take_rest(value, message.common) || !take_text(value, message.sender, kMostIndexedText) ||
+      !take_text(value, message.hold_reason, kMostIndexedText) || !value.empty())
     return std::nullopt;
   message.held = (bits & kHeldBit) != 0;
   parsed.has_differing = (bits & kDifferingBit) != 0;

@@ -12,7 +12,7 @@ namespace hikyaku::queue {
 
 class SegmentWindow {
  public:
-  // Reads at least `chunk` bytes at a time, never beyond `end`.
+  // Reads `chunk` bytes at a time, never beyond `end`.
   SegmentWindow(Disk& disk, int fd, uint64_t end, uint64_t chunk) : disk_(&disk), fd_(fd), end_(end), chunk_(chunk) {}
 
   // `length` bytes at `offset`, valid until the next call; fewer when `end` or the end of the file comes first.
@@ -20,6 +20,8 @@ class SegmentWindow {
   uint64_t end() const { return end_; }
 
  private:
+  util::Result<void> fill(uint64_t offset, uint64_t length);
+
   Disk* disk_;
   int fd_;
   uint64_t end_;

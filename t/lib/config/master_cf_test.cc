@@ -68,6 +68,9 @@ TEST_CASE("every fault of every line is reported with its line") {
       {"cleanup unix - - n - 1 cleanup -o", "name=value is missing after -o"},
       {"cleanup unix - - n - 1 cleanup -o a", "-o 'a' must be -o name=value or -o { name = value }"},
       {"cleanup unix - - n - 1 cleanup -o { a = b", "a '{' is not closed"},
+      {"cleanup unix - - n - 1 cleanup -o a\x1b=b", "a control character, '\\033'"},
+      {std::string_view("clean\0up unix - - n - 1 cleanup", 30), "a control character, '\\000'"},
+      {"cleanup unix - - n - 1 cleanup -o {a b = c}", "'a b' is not a name of letters, digits and '_'"},
       {"cleanup unix - n n 60? 1 cleanup", ""},
   };
   std::string all;

@@ -47,6 +47,25 @@ TEST_CASE("a wrong value is named with its line and the reason") {
   }
 }
 
+TEST_CASE("what a file says is told without its control characters") {
+  const Case cases[] = {
+      {"myorigin = ${mydomain?{b}\x1b}", "main.cf:1: myorigin: '\\033' after '}' makes no sense\n"},
+      {"myorigin = ${mydomain\x1b}",
+       "main.cf:1: myorigin: '${mydomain\\033}' is not of the form ${name}, ${name?text} or ${name:text}\n"},
+      {"myorigin = $(\x07", "main.cf:1: myorigin: '$(\\007' is not closed\n"},
+      {"relay_listen = \x1b[7m:25",
+       "main.cf:1: relay_listen = \\033[7m:25: '\\033[7m:25': not of the form host:port\n"},
+      {"relay_listen = \x1b:25", "main.cf:1: relay_listen = \\033:25: '\\033:25': not of the form host:port\n"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.main_cf);
+    CHECK(problems_of(c.main_cf) == c.expected);
+  }
+  const auto configuration = read_configuration("", "\xff:25 inet n - n - - smtpd\n\xff:25 inet n - n - - smtpd -v",
+                                                "mail.example.com", "/etc/hikyaku");
+  for (const Problem& problem : configuration.problems) CHECK(to_line(problem).find('\xff') == std::string::npos);
+}
+
 TEST_CASE("ranges are those of the rules, and wider when asked for") {
   struct Limit {
     std::string_view key, least, below, greatest, above;

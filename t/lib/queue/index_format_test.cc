@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "queue/crc32c.h"
+#include "queue/little_endian.h"
+
 namespace hikyaku::queue {
 namespace {
 
@@ -109,6 +112,8 @@ TEST_CASE("keys are read as they were written, and nothing else is a key") {
   CHECK((parse_segment_key(segment_key(3)) == 3u));
   CHECK((parse_wake_key(wake_key({12, "example.net"})) == WakeKey{12, "example.net"}));
   CHECK_FALSE(parse_wake_key("123"));
+  CHECK_FALSE(parse_wake_key(std::string("\0\0\0\1x\0y", 7)));
+  CHECK_FALSE(parse_wake_key("1234" + std::string(kMostIndexedText + 1, 'd')));
   CHECK((parse_domain_key(domain_key("example.net")) == "example.net"));
   for (const char* key : {"", "example.net"}) CHECK_FALSE(parse_domain_key(key));
 }
@@ -168,6 +173,23 @@ TEST_CASE("what is too long is cut, between two characters") {
   CHECK(parsed->message.sender == std::string(kMostIndexedText, 's'));
   CHECK((ready_keys(message)[0].domain == std::string(kMostIndexedText, 'd')));
   CHECK(ready_key(ready_keys(message)[0]).size() <= 511);  // LMDB takes no longer key
+}
+
+TEST_CASE("a text that is longer than we write one makes a value no value, although its checksum is right") {
+  const DifferingRecipient recipient{7, two_domains().common};
+  const QueueId id{5};
+  const std::string good = recipient_value(id, recipient);
+  const size_t reply_at = good.find("connect to") - sizeof(uint16_t);
+  const auto with_reply = [&](size_t length) {
+    std::string value = good.substr(0, reply_at);
+    append_number(value, static_cast<uint16_t>(length));
+    value.append(length, 'r');
+    append_number(value, uint16_t{0});  // no remote_mta
+    append_number(value, extend_crc32c(crc32c(recipient_key(id, recipient.index)), value));
+    return value;
+  };
+  CHECK(parse_recipient_value(id, recipient.index, with_reply(kMostIndexedReply)));
+  CHECK_FALSE(parse_recipient_value(id, recipient.index, with_reply(kMostIndexedReply + 1)));
 }
 
 TEST_CASE("a zero byte in a domain makes no other domain's key") {

@@ -1,4 +1,4 @@
-// Takes the content out of the octets behind DATA.
+// Takes the content out of the octets behind DATA and BDAT.
 #include "smtp/data_decoder.h"
 
 #include <algorithm>
@@ -45,6 +45,28 @@ DataDecoder::Step DataDecoder::decode(std::string_view bytes, std::string& conte
     if (step(bytes[used++], content)) return {used, true};
   }
   return {used, false};
+}
+
+// A dot at the start of a line is put here, where decode() would take it for the client's stuffing or for the end.
+void DataDecoder::decode_chunk(std::string_view bytes, std::string& content) {
+  while (!bytes.empty()) {
+    if (bytes.front() == '.' && (at_ == At::kLineStart || at_ == At::kLfLineStart)) {
+      put(".", content);
+      has_dot_line_ = true;
+      at_ = At::kInLine;
+      bytes.remove_prefix(1);
+    } else {
+      const size_t next_dot_line = bytes.find("\n.");
+      const std::string_view piece = bytes.substr(0, next_dot_line == bytes.npos ? bytes.npos : next_dot_line + 1);
+      decode(piece, content);
+      bytes.remove_prefix(piece.size());
+    }
+  }
+}
+
+void DataDecoder::end_chunks(std::string& content) {
+  if (at_ == At::kCr) put(" ", content);
+  at_ = At::kInLine;
 }
 
 // Copies the longest run from `from` that is content as it stands: whole lines with CRLF and without a leading dot,

@@ -1,5 +1,5 @@
 // Takes the content out of the octets behind DATA: finds its end, removes dot-stuffing (RFC 5321 section 4.5.2), makes
-// every line end CRLF.
+// every line end CRLF. Or out of those of BDAT (RFC 3030), which have no end of their own and are not dot-stuffed.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +28,10 @@ class DataDecoder {
   };
   // Appends to `content`. Beyond the limit nothing more is appended, but the end is still looked for.
   Step decode(std::string_view bytes, std::string& content);
+  // Instead of decode(): a piece of a chunk. A dot is an octet like any other; CR and LF come out as above.
+  void decode_chunk(std::string_view bytes, std::string& content);
+  // Behind the last chunk: a CR may have been its last octet.
+  void end_chunks(std::string& content);
 
   uint64_t size() const { return size_; }  // decoded octets, also those beyond the limit
   bool over_limit() const { return limit_ != 0 && size_ > limit_; }

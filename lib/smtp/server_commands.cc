@@ -12,6 +12,8 @@ namespace {
 // Room taken for content before it comes. SIZE= is a stranger's word, so only this much is believed.
 constexpr uint64_t kMaxReserve = 256 * 1024;
 constexpr size_t kMaxHelo = 255;
+// Smaller ones, but the last, cost more than they bring; and each gives its client new time.
+constexpr uint64_t kSmallChunk = 1024;
 constexpr size_t kRecipientOvershootLimit = 1000;  // as Postfix's smtpd_recipient_overshoot_limit
 
 // Takes the next word of `text`.
@@ -36,7 +38,7 @@ bool is_plain_ascii(std::string_view text) {
 
 // Verbs that exist, here not or not yet: a client learns that it did nothing wrong.
 bool is_known_elsewhere(std::string_view word) {
-  constexpr std::string_view kVerbsElsewhere[] = {"STARTTLS", "AUTH", "BDAT", "ETRN",    "EXPN",    "TURN",
+  constexpr std::string_view kVerbsElsewhere[] = {"STARTTLS", "AUTH", "ETRN", "EXPN",    "TURN",
                                                   "SEND",     "SOML", "SAML", "XCLIENT", "XFORWARD"};
   return std::ranges::any_of(kVerbsElsewhere, [&](std::string_view verb) { return util::iequals(word, verb); });
 }
@@ -50,7 +52,7 @@ std::string text_on(std::string_view recipient, std::string_view text) {
 
 }  // namespace
 
-void ServerSession::run_command(Verb verb, std::string_view arguments, std::vector<Action>& out) {
+void ServerSession::run_command(Verb verb, std::string_view arguments, bool more, std::vector<Action>& out) {
   switch (verb) {
     case Verb::kHelo:
     case Verb::kEhlo:
@@ -61,6 +63,8 @@ void ServerSession::run_command(Verb verb, std::string_view arguments, std::vect
       return rcpt(arguments, out);
     case Verb::kData:
       return data(arguments, out);
+    case Verb::kBdat:
+      return bdat(arguments, more, out);
     case Verb::kRset:
       return rset(arguments, out);
     case Verb::kNoop:
@@ -84,14 +88,14 @@ void ServerSession::helo(Verb verb, std::string_view arguments, std::vector<Acti
   if (name.empty() || name.size() > kMaxHelo || !is_plain_ascii(name))
     return refuse({501, "", verb == Verb::kEhlo ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"}, out);
   count_junk();
-  end_transaction();
+  end_transaction(out);
   helo_ = name;
   esmtp_ = verb == Verb::kEhlo;
   if (!esmtp_) return accept(250, "", options_.hostname);
   ++counts_[static_cast<size_t>(verb)].accepted;
   replies_.append("250-").append(options_.hostname);
   replies_.append("\r\n250-PIPELINING\r\n250-SIZE ").append(std::to_string(options_.size_limit));
-  replies_.append("\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n");
+  replies_.append("\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n");
 }
 
 void ServerSession::mail(std::string_view arguments, std::vector<Action>& out) {
@@ -106,7 +110,7 @@ void ServerSession::mail(std::string_view arguments, std::vector<Action>& out) {
   transaction_ = Transaction{std::move(sender->mailbox), {}, std::nullopt, false};
   if (std::optional<Reply> refusal = read_mail_parameters(arguments, transaction_)) {
     refuse_mail(std::move(*refusal));
-    return end_transaction();
+    return end_transaction(out);
   }
   if (!options_.ask_sender) return begin_transaction();
   flush(out);
@@ -144,15 +148,21 @@ void ServerSession::begin_transaction() {
   accept(250, "2.1.0", "Ok");
 }
 
-void ServerSession::end_transaction() {
+// With the content that BDAT has brought so far.
+void ServerSession::end_transaction(std::vector<Action>& out) {
   in_transaction_ = false;
   overshoot_ = 0;
   transaction_ = Transaction();
+  if (!has_chunks()) return;
+  chunks_ = Chunks::kNone;
+  std::string().swap(content_);
+  if (std::exchange(in_pieces_, false)) out.push_back(ContentDropped{});
 }
 
 void ServerSession::rcpt(std::string_view arguments, std::vector<Action>& out) {
   const auto refuse_rcpt = [&](Reply reply) { refuse_at("RCPT", std::move(reply), {}, out); };
   if (!in_transaction_) return refuse_rcpt({503, "5.5.1", "Error: need MAIL command"});
+  if (has_chunks()) return refuse_rcpt({503, "5.5.1", "Error: RCPT after BDAT"});
   constexpr std::string_view kTo = "TO:";
   if (!util::istarts_with(arguments, kTo)) return refuse_rcpt({501, "5.5.4", "Syntax: RCPT TO:<address>"});
   arguments.remove_prefix(kTo.size());
@@ -194,13 +204,60 @@ void ServerSession::data(std::string_view arguments, std::vector<Action>& out) {
   const auto refuse_data = [&](Reply reply) { refuse_at("DATA", std::move(reply), {}, out); };
   if (!in_transaction_) return refuse_data({503, "5.5.1", "Error: need RCPT command"});
   if (transaction_.recipients.empty()) return refuse_data({554, "5.5.1", "Error: no valid recipients"});
+  if (has_chunks()) return refuse_data({503, "5.5.1", "Error: DATA after BDAT"});
   if (!arguments.empty()) return refuse_data({501, "5.5.4", "Syntax: DATA"});
+  begin_content();
   in_content_ = true;
+  append_reply(replies_, 354, "", "End data with <CR><LF>.<CR><LF>");
+}
+
+void ServerSession::begin_content() {
   in_pieces_ = false;
   decoder_.start(options_.size_limit);
   content_.clear();
   if (transaction_.size) content_.reserve(std::min(*transaction_.size, kMaxReserve));
-  append_reply(replies_, 354, "", "End data with <CR><LF>.<CR><LF>");
+}
+
+// RFC 3030 section 2. Whatever is wrong, the chunk is on its way and is read; its answer comes behind it.
+void ServerSession::bdat(std::string_view arguments, bool more, std::vector<Action>& out) {
+  const std::optional<uint64_t> size = read_size(take_word(arguments));
+  const std::string_view last = take_word(arguments);
+  const bool is_last = util::iequals(last, "LAST");
+  if (!size || (!last.empty() && !is_last) || !util::trim(arguments).empty()) {
+    refuse_at("BDAT", {501, "5.5.4", "Syntax: BDAT count [LAST]"}, {}, out);
+    // Where the next command begins, nobody knows.
+    if (more && !closed_) talks_blindly(out);
+    return;
+  }
+  if (!has_chunks()) {
+    begin_content();
+    chunks_ = in_transaction_ && !transaction_.recipients.empty() ? Chunks::kGood : Chunks::kRefused;
+  }
+  if (*size < kSmallChunk && !is_last) count_junk();
+  chunk_ = {*size, *size, is_last};
+  in_content_ = true;
+  if (*size == 0) consume_chunk({}, out);
+}
+
+void ServerSession::end_of_chunk(std::vector<Action>& out) {
+  in_content_ = false;
+  if (chunks_ == Chunks::kRefused) {
+    if (!in_transaction_) return refuse_chunk({503, "5.5.1", "Error: need RCPT command"}, out);
+    if (transaction_.recipients.empty()) return refuse_chunk({554, "5.5.1", "Error: no valid recipients"}, out);
+    return refuse_chunk({503, "5.5.1", "Error: BDAT after a chunk that was refused"}, out);
+  }
+  if (chunk_.last) {
+    chunks_ = Chunks::kNone;
+    return end_of_content(out);
+  }
+  if (!is_doomed()) return accept(250, "2.0.0", "Ok: " + std::to_string(chunk_.size) + " octets received");
+  chunks_ = Chunks::kRefused;
+  refuse_chunk(doom(), out);
+}
+
+void ServerSession::refuse_chunk(Reply reply, std::vector<Action>& out) {
+  refuse_at("BDAT", std::move(reply), {}, out);
+  if (chunk_.last || !in_transaction_) end_transaction(out);
 }
 
 // Whether the content will be refused, however it goes on.
@@ -208,21 +265,23 @@ bool ServerSession::is_doomed() const {
   return decoder_.over_limit() || (options_.bare_newline == BareNewline::kReject && decoder_.has_bare_newline());
 }
 
+// Why it will be.
+Reply ServerSession::doom() const {
+  if (decoder_.over_limit()) return {552, "5.3.4", "Error: message size exceeds fixed limit"};
+  return {550, "5.5.2", "Error: bare <LF> received"};
+}
+
 void ServerSession::end_of_content(std::vector<Action>& out) {
   in_content_ = false;
   after_message_ = true;
   if (decoder_.has_bare_newline()) note_bare_newline(out);
   if (is_doomed()) {
-    Reply reply{552, "5.3.4", "Error: message size exceeds fixed limit"};
-    if (!decoder_.over_limit()) reply = {550, "5.5.2", "Error: bare <LF> received"};
-    refuse_at("END-OF-MESSAGE", std::move(reply), {}, out);
-    return end_transaction();
+    refuse_at("END-OF-MESSAGE", doom(), {}, out);
+    return end_transaction(out);
   }
   flush(out);
-  const bool in_pieces = std::exchange(in_pieces_, false);
-  std::string content = in_pieces ? std::string() : std::exchange(content_, {});
-  out.push_back(Deliver{std::exchange(transaction_, Transaction()), std::move(content), decoder_.has_dot_line(),
-                        decoder_.eight_bit(), in_pieces});
+  out.push_back(Deliver{std::exchange(transaction_, Transaction()), std::exchange(content_, {}),
+                        decoder_.has_dot_line(), decoder_.eight_bit(), std::exchange(in_pieces_, false)});
   in_transaction_ = false;
   waiting_ = Waiting::kStored;
 }
@@ -230,7 +289,7 @@ void ServerSession::end_of_content(std::vector<Action>& out) {
 void ServerSession::rset(std::string_view arguments, std::vector<Action>& out) {
   if (!arguments.empty()) return refuse({501, "5.5.4", "Syntax: RSET"}, out);
   count_junk();
-  end_transaction();
+  end_transaction(out);
   accept(250, "2.0.0", "Ok");
 }
 
@@ -243,7 +302,7 @@ void ServerSession::vrfy(std::string_view arguments, std::vector<Action>& out) {
 
 void ServerSession::help() {
   count_junk();
-  accept(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+  accept(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
 }
 
 void ServerSession::unknown(std::string_view word, std::vector<Action>& out) {

@@ -31,7 +31,12 @@ smtp::Job for_session(const Job& job) {
   made.id = job.number;
   made.sender = job.deliver.sender;
   made.recipients.reserve(job.deliver.recipients.size());
-  for (const ipc::JobRecipient& recipient : job.deliver.recipients) made.recipients.emplace_back(recipient.address);
+  for (const ipc::JobRecipient& recipient : job.deliver.recipients)
+    made.recipients.push_back(
+        {std::string(recipient.address), std::string(recipient.original_recipient), recipient.notify});
+  made.smtputf8 = job.deliver.smtputf8;
+  made.envelope_id = job.deliver.envelope_id;
+  made.return_content = job.deliver.return_content;
   made.size = job.deliver.place.message_size();
   // To a server without 8BITMIME the session leaves BODY out, and 8-bit content goes unchanged: it is not yet
   // converted.
@@ -185,8 +190,13 @@ void Connection::on(smtp::JobDone& action) {
       in_doubt |= result.in_doubt;
     }
   }
-  around_.sink.finished(std::move(running.job), {relay_, running.uses, running.begun, running.connecting, in_doubt},
-                        verdicts);
+  const AttemptFacts facts{.relay = relay_,
+                           .connection_uses = running.uses,
+                           .begun = running.begun,
+                           .connecting = running.connecting,
+                           .in_doubt = in_doubt,
+                           .passed_on = session_ && session_->offers_dsn()};
+  around_.sink.finished(std::move(running.job), facts, verdicts);
 }
 
 void Connection::on(smtp::JobReturned& action) { owner_.give_back(take(action.job).job); }

@@ -89,6 +89,10 @@ void ClientSession::read_keywords(std::string_view lines) {
       pipelining_ = options_.pipelining;
     } else if (util::iequals(words[0], "8BITMIME")) {
       eight_bit_mime_ = true;
+    } else if (util::iequals(words[0], "SMTPUTF8")) {
+      smtputf8_ = true;
+    } else if (util::iequals(words[0], "DSN")) {
+      dsn_ = true;
     } else if (util::iequals(words[0], "SIZE")) {
       size_ = true;
       if (words.size() > 1) size_limit_ = util::parse_number(words[1]).value_or(0);

@@ -25,6 +25,14 @@ std::string_view take_word(std::string_view& text) {
   return word;
 }
 
+struct Parameter {
+  std::string_view key, value;
+};
+Parameter key_and_value(std::string_view word) {
+  const size_t equals = std::min(word.find('='), word.size());
+  return {word.substr(0, equals), word.substr(std::min(equals + 1, word.size()))};
+}
+
 // Up to twenty digits (RFC 1870 section 4), of which the largest are more than we can count: the most that we can.
 std::optional<uint64_t> read_size(std::string_view text) {
   constexpr size_t kMostDigits = 20;
@@ -41,6 +49,12 @@ bool is_known_elsewhere(std::string_view word) {
   constexpr std::string_view kVerbsElsewhere[] = {"STARTTLS", "AUTH", "ETRN", "EXPN",    "TURN",
                                                   "SEND",     "SOML", "SAML", "XCLIENT", "XFORWARD"};
   return std::ranges::any_of(kVerbsElsewhere, [&](std::string_view verb) { return util::iequals(word, verb); });
+}
+
+// RFC 6531 section 3.5.
+constexpr const char* kNeedsSmtputf8 = "Error: an address beyond ASCII needs SMTPUTF8";
+bool may_have(const Transaction& transaction, std::string_view mailbox) {
+  return transaction.smtputf8 || util::is_ascii(mailbox);
 }
 
 // "<user@example.com>: Relay access denied".
@@ -95,7 +109,7 @@ void ServerSession::helo(Verb verb, std::string_view arguments, std::vector<Acti
   ++counts_[static_cast<size_t>(verb)].accepted;
   replies_.append("250-").append(options_.hostname);
   replies_.append("\r\n250-PIPELINING\r\n250-SIZE ").append(std::to_string(options_.size_limit));
-  replies_.append("\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n");
+  replies_.append("\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n");
 }
 
 void ServerSession::mail(std::string_view arguments, std::vector<Action>& out) {
@@ -107,8 +121,10 @@ void ServerSession::mail(std::string_view arguments, std::vector<Action>& out) {
   arguments.remove_prefix(kFrom.size());
   util::Result<Address> sender = take_reverse_path(arguments, options_.strict_envelopes);
   if (!sender) return refuse_mail({501, "5.1.7", "Bad sender address syntax: " + sender.error().text});
-  transaction_ = Transaction{std::move(sender->mailbox), {}, std::nullopt, false};
-  if (std::optional<Reply> refusal = read_mail_parameters(arguments, transaction_)) {
+  transaction_ = Transaction{std::move(sender->mailbox), {}};
+  std::optional<Reply> refusal = read_mail_parameters(arguments, transaction_);
+  if (!refusal && !may_have(transaction_, transaction_.sender)) refusal = {553, "5.6.7", kNeedsSmtputf8};
+  if (refusal) {
     refuse_mail(std::move(*refusal));
     return end_transaction(out);
   }
@@ -118,13 +134,11 @@ void ServerSession::mail(std::string_view arguments, std::vector<Action>& out) {
   waiting_ = Waiting::kSender;
 }
 
-// SIZE of RFC 1870 and BODY of RFC 6152.
+// SIZE of RFC 1870, BODY of RFC 6152, SMTPUTF8 of RFC 6531, RET and ENVID of RFC 3461.
 std::optional<Reply> ServerSession::read_mail_parameters(std::string_view arguments, Transaction& transaction) const {
   bool body_seen = false;
   for (std::string_view word = take_word(arguments); !word.empty(); word = take_word(arguments)) {
-    const size_t equals = std::min(word.find('='), word.size());
-    const std::string_view key = word.substr(0, equals);
-    const std::string_view value = word.substr(std::min(equals + 1, word.size()));
+    const auto [key, value] = key_and_value(word);
     if (util::iequals(key, "SIZE")) {
       if (transaction.size) return Reply{501, "5.5.4", "Duplicate SIZE"};
       transaction.size = read_size(value);
@@ -135,6 +149,37 @@ std::optional<Reply> ServerSession::read_mail_parameters(std::string_view argume
       if (std::exchange(body_seen, true)) return Reply{501, "5.5.4", "Duplicate BODY"};
       transaction.eight_bit_mime = util::iequals(value, "8BITMIME");
       if (!transaction.eight_bit_mime && !util::iequals(value, "7BIT")) return Reply{501, "5.5.4", "Unknown BODY type"};
+    } else if (util::iequals(word, "SMTPUTF8")) {
+      if (std::exchange(transaction.smtputf8, true)) return Reply{501, "5.5.4", "Duplicate SMTPUTF8"};
+    } else if (util::iequals(key, "RET")) {
+      if (!transaction.return_content.empty()) return Reply{501, "5.5.4", "Duplicate RET"};
+      const bool full = util::iequals(value, "FULL");
+      if (!full && !util::iequals(value, "HDRS")) return Reply{501, "5.5.4", "RET is FULL or HDRS"};
+      transaction.return_content = full ? "FULL" : "HDRS";
+    } else if (util::iequals(key, "ENVID")) {
+      if (!transaction.envelope_id.empty()) return Reply{501, "5.5.4", "Duplicate ENVID"};
+      if (!is_envelope_id(value)) return Reply{501, "5.5.4", "Bad ENVID syntax"};
+      transaction.envelope_id = value;
+    } else {
+      return Reply{555, "5.5.4", "Unsupported option: " + std::string(word)};
+    }
+  }
+  return std::nullopt;
+}
+
+// NOTIFY and ORCPT of RFC 3461.
+std::optional<Reply> ServerSession::read_recipient_parameters(std::string_view arguments, Recipient& recipient) const {
+  for (std::string_view word = take_word(arguments); !word.empty(); word = take_word(arguments)) {
+    const auto [key, value] = key_and_value(word);
+    if (util::iequals(key, "NOTIFY")) {
+      if (recipient.notify != 0) return Reply{501, "5.5.4", "Duplicate NOTIFY"};
+      const auto notify = read_notify(value);
+      if (!notify) return Reply{501, "5.5.4", "NOTIFY is NEVER, or of SUCCESS, FAILURE and DELAY"};
+      recipient.notify = *notify;
+    } else if (util::iequals(key, "ORCPT")) {
+      if (!recipient.original_recipient.empty()) return Reply{501, "5.5.4", "Duplicate ORCPT"};
+      if (!is_original_recipient(value, transaction_.smtputf8)) return Reply{501, "5.5.4", "Bad ORCPT syntax"};
+      recipient.original_recipient = value;
     } else {
       return Reply{555, "5.5.4", "Unsupported option: " + std::string(word)};
     }
@@ -168,19 +213,22 @@ void ServerSession::rcpt(std::string_view arguments, std::vector<Action>& out) {
   arguments.remove_prefix(kTo.size());
   util::Result<Address> address = take_forward_path(arguments, options_.strict_envelopes);
   if (!address) return refuse_rcpt({501, "5.1.3", "Bad recipient address syntax: " + address.error().text});
-  std::string& recipient = address->mailbox;
-  if (const std::string_view option = take_word(arguments); !option.empty())
-    return refuse_at("RCPT", {555, "5.5.4", "Unsupported option: " + std::string(option)}, std::move(recipient), out);
-  if (transaction_.recipients.size() >= options_.recipient_limit) return refuse_overshoot(std::move(recipient), out);
+  Recipient recipient{std::move(address->mailbox)};
+  if (std::optional<Reply> refusal = read_recipient_parameters(arguments, recipient))
+    return refuse_at("RCPT", std::move(*refusal), std::move(recipient.mailbox), out);
+  if (!may_have(transaction_, recipient.mailbox))
+    return refuse_at("RCPT", {553, "5.6.7", kNeedsSmtputf8}, std::move(recipient.mailbox), out);
+  if (transaction_.recipients.size() >= options_.recipient_limit)
+    return refuse_overshoot(std::move(recipient.mailbox), out);
   if (options_.ask_recipient) {
     flush(out);
-    asked_ = recipient;
-    out.push_back(AskRecipient{transaction_.sender, std::move(recipient)});
+    out.push_back(AskRecipient{transaction_.sender, recipient.mailbox});
+    asked_ = std::move(recipient);
     waiting_ = Waiting::kRecipient;
   } else if (!options_.relay_allowed) {
     Reply denied = options_.relay_denied;
-    denied.text = text_on(recipient, denied.text);
-    refuse_at("RCPT", std::move(denied), std::move(recipient), out);
+    denied.text = text_on(recipient.mailbox, denied.text);
+    refuse_at("RCPT", std::move(denied), std::move(recipient.mailbox), out);
   } else {
     add_recipient(std::move(recipient));
   }
@@ -195,7 +243,7 @@ void ServerSession::refuse_overshoot(std::string recipient, std::vector<Action>&
   out.push_back(Rejected{"RCPT", std::move(reply), transaction_.sender, std::move(recipient)});
 }
 
-void ServerSession::add_recipient(std::string recipient) {
+void ServerSession::add_recipient(Recipient recipient) {
   transaction_.recipients.push_back(std::move(recipient));
   accept(250, "2.1.5", "Ok");
 }

@@ -195,7 +195,7 @@ void ServerSession::decided(Verdict verdict, std::vector<Action>& out) {
   const bool sender = waiting_ == Waiting::kSender;
   waiting_ = Waiting::kNothing;
   if (verdict.refusal) {
-    refuse_at(sender ? "MAIL" : "RCPT", std::move(*verdict.refusal), std::exchange(asked_, {}), out);
+    refuse_at(sender ? "MAIL" : "RCPT", std::move(*verdict.refusal), std::exchange(asked_, {}).mailbox, out);
     if (sender) end_transaction(out);
   } else if (sender) {
     begin_transaction();

@@ -1,5 +1,5 @@
-// The server's side of one SMTP connection (RFC 5321, 2920, 1870, 6152, 3030): bytes in, actions out, no I/O, resumable
-// at any byte.
+// The server's side of one SMTP connection (RFC 5321, 2920, 1870, 6152, 3030, 3461, 6531): bytes in, actions out, no
+// I/O, resumable at any byte.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@
 
 #include "smtp/address.h"
 #include "smtp/data_decoder.h"
+#include "smtp/dsn.h"
 #include "smtp/reply.h"
 
 namespace hikyaku::smtp {
@@ -45,10 +46,13 @@ struct ServerOptions {
 
 // What a client has said for one message: MAIL makes it, and its end, RSET, HELO and EHLO destroy it.
 struct Transaction {
-  std::string sender;                   // mailbox, empty is the null sender
-  std::vector<std::string> recipients;  // accepted ones, in their order
-  std::optional<uint64_t> size;         // SIZE= of MAIL
-  bool eight_bit_mime = false;          // BODY=8BITMIME
+  std::string sender;                 // mailbox, empty is the null sender
+  std::vector<Recipient> recipients;  // accepted ones, in their order
+  std::optional<uint64_t> size{};     // SIZE= of MAIL
+  bool eight_bit_mime = false;        // BODY=8BITMIME
+  bool smtputf8 = false;              // SMTPUTF8: addresses and header may have UTF-8
+  std::string envelope_id{};          // ENVID as given, empty when not
+  std::string return_content{};       // RET: "FULL", "HDRS", empty when not given
 
   bool operator==(const Transaction&) const = default;
 };
@@ -217,10 +221,11 @@ class ServerSession {
   void help();
   void unknown(std::string_view word, std::vector<Action>& out);
   std::optional<Reply> read_mail_parameters(std::string_view arguments, Transaction& transaction) const;
+  std::optional<Reply> read_recipient_parameters(std::string_view arguments, Recipient& recipient) const;
   void begin_transaction();
   void end_transaction(std::vector<Action>& out);
   void refuse_overshoot(std::string recipient, std::vector<Action>& out);
-  void add_recipient(std::string recipient);
+  void add_recipient(Recipient recipient);
   void count_junk();
 
   // Output.
@@ -243,7 +248,7 @@ class ServerSession {
 
   std::string helo_;
   Transaction transaction_;
-  std::string asked_;  // the recipient that is being decided
+  Recipient asked_;  // that is being decided
   uint64_t transactions_ = 0;
   uint64_t commands_ = 0;
   std::array<Count, kVerbs> counts_ = {};

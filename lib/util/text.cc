@@ -91,6 +91,19 @@ size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 std::string escape_for_log(std::string_view text) {
   std::string out;
   out.reserve(text.size());

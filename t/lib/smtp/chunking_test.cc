@@ -30,10 +30,8 @@ TEST_CASE("chunks become one message, and each has its answer") {
   CHECK(dialog.session.gathered() == 16);
   CHECK(dialog.say(chunk("c\r\n", true)) == kQueued);
   REQUIRE(dialog.messages.size() == 1);
-  CHECK(
-      dialog.messages[0] ==
-      Deliver{
-          {"a@example.jp", {"b@example.com"}, std::nullopt, false}, "Subject: x\r\n\r\nabc\r\n", false, false, false});
+  CHECK(dialog.messages[0] ==
+        Deliver{{"a@example.jp", {Recipient{"b@example.com"}}}, "Subject: x\r\n\r\nabc\r\n", false, false, false});
   CHECK(dialog.session.gathered() == 0);
   CHECK(dialog.session.command_counts() == "ehlo=1 mail=1 rcpt=1 bdat=3 commands=6");
   CHECK(dialog.session.place() == "END-OF-MESSAGE");

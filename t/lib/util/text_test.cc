@@ -93,6 +93,15 @@ TEST_CASE("bytes that could break a log line or steer a terminal are shown in oc
   for (const Row& row : rows) CHECK(escape_for_log(row.text) == row.shown);
 }
 
+TEST_CASE("ASCII and UTF-8 are known from other bytes") {
+  CHECK(is_ascii(""));
+  CHECK(is_ascii("a\x7F"));
+  CHECK_FALSE(is_ascii("a\x80"));
+  for (const char* good : {"", "a", "\xC3\xBC", "\xE9\xA3\x9B\xE8\x84\x9A", "\xF0\x9F\x98\x80"}) CHECK(is_utf8(good));
+  for (const char* bad : {"\xC3", "\xFC", "\xC2\x85", "\xED\xA0\x80", "\xC0\x80", "\xF5\x80\x80\x80"})
+    CHECK_FALSE(is_utf8(bad));
+}
+
 TEST_CASE("whatever two bytes come, a log line stays one line of valid text") {
   for (int first = 0; first < 256; ++first) {
     for (int second = 0; second < 256; ++second) {

@@ -26,6 +26,8 @@ std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, std::string_view separators);
 // The whole of `text` as a decimal number without sign; nothing when it is not one or overflows.
 std::optional<uint64_t> parse_number(std::string_view text);
+// Whether no octet is above 127.
+bool is_ascii(std::string_view text);
 // Number of single-letter edits (insert, delete, replace, swap of neighbours) between two words.
 size_t edit_distance(std::string_view a, std::string_view b);
 // Printable ASCII and valid UTF-8 as they are; control characters, backslash and every other byte as \ooo (octal).

@@ -17,6 +17,17 @@ TEST_CASE("letters are compared without case in ASCII only") {
   CHECK(istarts_with("x", ""));
 }
 
+TEST_CASE("an octet above 127 is found wherever it stands") {
+  CHECK(is_ascii(""));
+  for (size_t size = 1; size < 80; ++size)
+    for (size_t at = 0; at < size; ++at) {
+      std::string text(size, '\x7F');
+      CHECK(is_ascii(text));
+      text[at] = '\x80';
+      CHECK_FALSE(is_ascii(text));
+    }
+}
+
 TEST_CASE("white space is taken from both ends only") {
   CHECK(trim(" \t a b \r\n") == "a b");
   CHECK(trim(" \r\n\t ").empty());

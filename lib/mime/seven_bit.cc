@@ -172,20 +172,27 @@ void SevenBit::write_composite(TransferEncoding label, std::string& out) {
   held_.clear();
 }
 
-// With this label instead of the one that it had, if any is given.
+// With this label instead of the one that it had, if any is given. A field that is replaced keeps its place, so that a
+// header begins as it did.
 void SevenBit::write_header(std::string_view label, bool needs_type, std::string& out) const {
+  const std::string label_field = label.empty() ? "" : "Content-Transfer-Encoding: " + std::string(label) + "\r\n";
+  const std::string_view type_field = needs_type ? "Content-Type: text/plain; charset=unknown-8bit\r\n" : "";
   const std::string_view text = std::string_view(held_).substr(0, header_size_);
   const HeaderBlock header(text);
-  bool has_version = false;
+  bool has_version = false, has_type = false, has_label = false;
   for (const Field& field : header) {
-    const bool goes = (!label.empty() && util::iequals(field.name, "Content-Transfer-Encoding")) ||
-                      (needs_type && util::iequals(field.name, "Content-Type"));
-    if (!goes) out += field.text;
-    has_version = has_version || util::iequals(field.name, "MIME-Version");
+    if (!label_field.empty() && util::iequals(field.name, "Content-Transfer-Encoding")) {
+      if (!std::exchange(has_label, true)) out += label_field;
+    } else if (needs_type && util::iequals(field.name, "Content-Type")) {
+      if (!std::exchange(has_type, true)) out += type_field;
+    } else {
+      out += field.text;
+      has_version = has_version || util::iequals(field.name, "MIME-Version");
+    }
   }
   if (is_message_ && !has_version) out += "MIME-Version: 1.0\r\n";
-  if (needs_type) out += "Content-Type: text/plain; charset=unknown-8bit\r\n";
-  if (!label.empty()) out.append("Content-Transfer-Encoding: ").append(label).append("\r\n");
+  if (!has_type) out += type_field;
+  if (!has_label) out += label_field;
   const std::string_view rest = text.substr(header.size());
   out += rest.empty() ? "\r\n" : rest;
 }

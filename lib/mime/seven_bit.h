@@ -12,7 +12,7 @@
 
 namespace hikyaku::mime {
 
-// Content in pieces, with CRLF line ends (a CR or LF alone is an octet like any other); what comes out does not depend
+// Content in pieces, with CRLF line ends and no LF alone; what comes out does not depend
 // on how it was cut. Only leaves of the MIME tree are encoded, as RFC 2045 section 6.4 has it, in quoted-printable:
 //
 //   labelled 8bit or binary  -> encoded, whatever is in it: the label goes out before the body is seen.

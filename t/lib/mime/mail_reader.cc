@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
+#include <utility>
 
 namespace hikyaku::mime {
 namespace {
@@ -61,14 +63,16 @@ class Reader {
     bool ended = false;
     for (bool first = true; !ended && !at_end() && !at_boundary(); first = false) {
       const std::string text(line());
-      const size_t colon = text.find(':');
       const bool folded = text[0] == ' ' || text[0] == '\t';
-      const bool field = !folded && colon != text.npos && colon > 0 && text.find(' ') > colon;
+      const size_t colon = text.find(':');
+      const std::string before = text.substr(0, text.find_last_not_of(" \t", colon - 1) + 1);
+      const bool field = colon != text.npos && !folded && !before.empty() &&
+                         std::ranges::all_of(before, [](char c) { return c > ' ' && c < 127; });
       ended = text == "\r\n" || (first && !field && !text.starts_with("From "));
       if (ended && text != "\r\n") break;
       at_ += text.size();
       header += text;
-      if (!folded) name = field ? lower(text.substr(0, colon)) : "";
+      if (!folded) name = field ? lower(before) : "";
       const std::string value = folded ? text : text.substr(colon + 1);
       if (name == "content-type") {
         if (!folded && !type.empty()) name += " again";
@@ -82,16 +86,16 @@ class Reader {
     }
     pieces_.push_back({Kind::kHeader, ended ? fields : header, "", ""});
     if (!ended) return;
-    for (std::string* word : {&type, &encoding})
-      std::erase_if(*word, [](char c) { return c == ' ' || c == '\r' || c == '\n'; });
+    std::istringstream(std::exchange(encoding, "")) >> encoding;
     if (type.empty()) type = in_digest && !header.empty() ? "message/rfc822" : "text/plain";
     body(type, encoding.empty() ? "7bit" : lower(encoding));
   }
 
   void body(const std::string& written, const std::string& encoding) {
-    const std::string type = lower(written);
+    const std::string type = lower(written.substr(std::min(written.find_first_not_of(" "), written.size())));
     const size_t at = type.find("boundary=");
-    std::string mark = at == type.npos ? "" : written.substr(at + 9);
+    std::string mark;
+    if (at != type.npos) std::istringstream(type.substr(at + 9)) >> mark;
     std::erase(mark, '"');
     const bool is_open = encoding == "7bit" || encoding == "8bit" || encoding == "binary";
     if (type.starts_with("multipart/") && !mark.empty()) return multipart(mark, type.starts_with("multipart/digest"));

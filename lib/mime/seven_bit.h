@@ -12,8 +12,8 @@
 
 namespace hikyaku::mime {
 
-// Content in pieces, with CRLF line ends and no LF alone; what comes out does not depend
-// on how it was cut. Only leaves of the MIME tree are encoded, as RFC 2045 section 6.4 has it, in quoted-printable:
+// Content in pieces, with CRLF line ends and no LF alone; what comes out does not depend on how it was cut. Only leaves
+// of the MIME tree are encoded, as RFC 2045 section 6.4 has it, in quoted-printable:
 //
 //   labelled 8bit or binary  -> encoded, whatever is in it: the label goes out before the body is seen.
 //   labelled 7bit, or not    -> as it came, if it has no octet above 127: what was signed stays signed. Else encoded.
@@ -26,7 +26,7 @@ namespace hikyaku::mime {
 // descended into, message/global and its kin (RFC 6532, 6533) are leaves, and of other message/* nothing is changed:
 // they may not be encoded. Before the first part of a multipart and behind its last, octets above 127 become "=XX".
 //
-// Octets above 127 stay where nothing can be done: in header fields, which have no charset; and in what goes as it
+// Octets above 127 stay where nothing can be done: in header fields, which have no charset, and in what goes as it
 // came.
 //
 // Broken mail keeps all that it has. A part ends where any multipart around it says so; one whose first line is no

@@ -2,6 +2,7 @@
 #include "t/lib/mime/mail_reader.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
@@ -88,14 +89,15 @@ class Reader {
     if (!ended) return;
     std::istringstream(std::exchange(encoding, "")) >> encoding;
     if (type.empty()) type = in_digest && !header.empty() ? "message/rfc822" : "text/plain";
+    type.erase(0, type.find_first_not_of(' '));
     body(type, encoding.empty() ? "7bit" : lower(encoding));
   }
 
   void body(const std::string& written, const std::string& encoding) {
-    const std::string type = lower(written.substr(std::min(written.find_first_not_of(" "), written.size())));
+    const std::string type = lower(written);
     const size_t at = type.find("boundary=");
     std::string mark;
-    if (at != type.npos) std::istringstream(type.substr(at + 9)) >> mark;
+    if (at != type.npos) std::istringstream(written.substr(at + 9)) >> mark;
     std::erase(mark, '"');
     const bool is_open = encoding == "7bit" || encoding == "8bit" || encoding == "binary";
     if (type.starts_with("multipart/") && !mark.empty()) return multipart(mark, type.starts_with("multipart/digest"));

@@ -97,7 +97,7 @@ Submission make_submission(const Config& config, const ipc::MakeReport& ask, con
   Submission made;
   if (report.content.starts_with('.') || report.content.find("\n.") != std::string::npos)
     made.flags |= queue::kHasDotLine;
-  if (report.eight_bit) made.flags |= queue::kEightBit;
+  if (report.eight_bit) made.flags |= queue::kEightBit;  // and never kHasLongLine: report.h
   queue::append_envelope(envelope_of(report, ask, now), made.envelope);
   made.content = std::move(report.content);
   return made;

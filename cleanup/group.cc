@@ -14,7 +14,7 @@ namespace hikyaku::cleanup {
 namespace {
 
 // The others are not the client's to set.
-constexpr uint32_t kFlagsOfClients = queue::kHasDotLine | queue::kEightBit;
+constexpr uint32_t kFlagsOfClients = queue::kHasDotLine | queue::kEightBit | queue::kHasLongLine;
 constexpr uint32_t kFlagsOfCopies = kFlagsOfClients | queue::kHasBody | queue::kUtf8Header;
 
 }  // namespace

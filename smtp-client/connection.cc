@@ -38,8 +38,6 @@ smtp::Job for_session(const Job& job) {
   made.envelope_id = job.deliver.envelope_id;
   made.return_content = job.deliver.return_content;
   made.size = job.deliver.place.message_size();
-  // To a server without 8BITMIME the session leaves BODY out, and 8-bit content goes unchanged: it is not yet
-  // converted.
   made.eight_bit = job.deliver.eight_bit || (job.deliver.place.flags & queue::kEightBit) != 0;
   return made;
 }
@@ -172,7 +170,7 @@ void Connection::on(smtp::SendContent& action) {
   // A server that answers ahead of our commands could ask for a second content before the first one is written.
   if (!content_.empty()) write_out();
   transfer_.emplace(Transfer{action.job, ContentReader(around_.segments, deliver, body),
-                             (deliver.place.flags & queue::kHasDotLine) != 0, smtp::DotStuffer()});
+                             WireForm(around_.config.wire, deliver.place, action.takes_eight_bit)});
   go_on_with_content();
 }
 
@@ -243,16 +241,16 @@ void Connection::go_on_with_content() {
 }
 
 void Connection::add_piece(std::string_view content) {
-  if (transfer_->stuff) {
-    transfer_->stuffer.append(content, after_.empty() ? before_ : after_);
+  if (transfer_->form.changes()) {
+    transfer_->form.append(content, after_.empty() ? before_ : after_);
   } else {
-    transfer_->stuffer.seen(content);
+    transfer_->form.seen(content);
     content_ = content;
   }
 }
 
 void Connection::end_content() {
-  (content_.empty() && after_.empty() ? before_ : after_) += transfer_->stuffer.end();
+  transfer_->form.end(content_.empty() && after_.empty() ? before_ : after_);
   transfer_.reset();
   session_->content_sent(actions_);
   if (std::exchange(ready_after_content_, false)) actions_.push_back(smtp::Ready{});

@@ -175,7 +175,8 @@ queue::Envelope Connection::envelope_of(const smtp::Transaction& transaction) co
 }
 
 void Connection::perform(smtp::Deliver& message) {
-  const uint32_t flags = (message.has_dot_line ? queue::kHasDotLine : 0) | (message.eight_bit ? queue::kEightBit : 0);
+  const uint32_t flags = (message.has_dot_line ? queue::kHasDotLine : 0) |
+                         (message.has_long_line ? queue::kHasLongLine : 0) | (message.eight_bit ? queue::kEightBit : 0);
   stream_.cancel_deadline();  // it is our turn now
   request_sender_ = message.transaction.sender;
   if (message.in_pieces) {

@@ -146,7 +146,7 @@ void ClientSession::on_data(Reply reply, std::vector<ClientAction>& out) {
   if (current_->reported) {
     send(".\r\n", out);
   } else {
-    out.push_back(SendContent{current_->job.id});
+    out.push_back(SendContent{current_->job.id, eight_bit_mime_});
     current_->sending_content = true;
   }
   ending_ = std::exchange(current_, std::nullopt);

@@ -76,6 +76,7 @@ struct Send {
 // handed to the socket.
 struct SendContent {
   uint64_t job = 0;
+  bool takes_eight_bit = true;  // the server offers 8BITMIME; else content with octets above 127 wants to be encoded
   bool operator==(const SendContent&) const = default;
 };
 // Every recipient has its result, in the order of the job's recipients. The job is the caller's again.

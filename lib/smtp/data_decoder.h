@@ -35,7 +35,8 @@ class DataDecoder {
 
   uint64_t size() const { return size_; }  // decoded octets, also those beyond the limit
   bool over_limit() const { return limit_ != 0 && size_ > limit_; }
-  bool has_dot_line() const { return has_dot_line_; }  // a line of the decoded content begins with '.'
+  bool has_dot_line() const { return has_dot_line_; }    // a line of the decoded content begins with '.'
+  bool has_long_line() const { return has_long_line_; }  // one has more than kLongestLine octets
   bool eight_bit() const { return eight_bit_; }
   bool has_bare_newline() const { return has_bare_newline_; }  // an LF came without a CR before it
 
@@ -55,12 +56,17 @@ class DataDecoder {
   size_t copy_plain(std::string_view bytes, size_t from, size_t& lf, std::string& content);
   bool step(char c, std::string& content);
   bool step_at_dot(char c, std::string& content);
+  void put_text(std::string_view text, std::string& content);
+  void put_line_end(std::string_view text, std::string& content);
   void put(std::string_view bytes, std::string& content);
+  void lengthen_line(size_t octets);
 
   uint64_t limit_ = 0;
   uint64_t size_ = 0;
+  uint64_t line_length_ = 0;  // octets of the line that is not at its end
   At at_ = At::kLineStart;
   bool has_dot_line_ = false;
+  bool has_long_line_ = false;
   bool eight_bit_ = false;
   bool has_bare_newline_ = false;
 };

@@ -329,7 +329,8 @@ void ServerSession::end_of_content(std::vector<Action>& out) {
   }
   flush(out);
   out.push_back(Deliver{std::exchange(transaction_, Transaction()), std::exchange(content_, {}),
-                        decoder_.has_dot_line(), decoder_.eight_bit(), std::exchange(in_pieces_, false)});
+                        decoder_.has_dot_line(), decoder_.eight_bit(), decoder_.has_long_line(),
+                        std::exchange(in_pieces_, false)});
   in_transaction_ = false;
   waiting_ = Waiting::kStored;
 }

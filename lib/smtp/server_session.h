@@ -92,10 +92,11 @@ struct ContentDropped {
 // dot-stuffed.
 struct Deliver {
   Transaction transaction;
-  std::string content;        // empty when it went in pieces
-  bool has_dot_line = false;  // a line of the content begins with '.'
-  bool eight_bit = false;     // an octet of the content is above 127
-  bool in_pieces = false;     // all of the content went before, in BigContent and ContentPiece
+  std::string content;         // empty when it went in pieces
+  bool has_dot_line = false;   // a line of the content begins with '.'
+  bool eight_bit = false;      // an octet of the content is above 127
+  bool has_long_line = false;  // a line of it has more than kLongestLine octets
+  bool in_pieces = false;      // all of the content went before, in BigContent and ContentPiece
   bool operator==(const Deliver&) const = default;
 };
 // For the log: MAIL, RCPT, DATA, BDAT or a message's end was refused by the session or by decided(). A refusal by

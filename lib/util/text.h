@@ -26,9 +26,10 @@ std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, std::string_view separators);
 // The whole of `text` as a decimal number without sign; nothing when it is not one or overflows.
 std::optional<uint64_t> parse_number(std::string_view text);
+// Whether no octet is above 127.
+bool is_ascii(std::string_view text);
 // Number of single-letter edits (insert, delete, replace, swap of neighbours) between two words.
 size_t edit_distance(std::string_view a, std::string_view b);
-bool is_ascii(std::string_view text);
 // Valid UTF-8 (RFC 3629), without the control characters U+0080 to U+009F.
 bool is_utf8(std::string_view text);
 // Printable ASCII and valid UTF-8 as they are; control characters, backslash and every other byte as \ooo (octal).

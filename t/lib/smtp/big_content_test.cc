@@ -76,7 +76,7 @@ TEST_CASE("content beyond the gather limit comes in pieces, whatever the split, 
     CHECK(gathered.content == content);
     CHECK_FALSE(gathered.dropped);
     REQUIRE(gathered.delivered);
-    CHECK(gathered.message == Deliver{gathered.transaction, "", true, true, true});
+    CHECK(gathered.message == Deliver{gathered.transaction, "", true, true, false, true});
     CHECK(session.waiting());
   }
 }

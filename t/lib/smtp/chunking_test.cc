@@ -92,6 +92,19 @@ TEST_CASE("octets of chunks come out as those behind DATA do, but that dots are 
     }
 }
 
+TEST_CASE("a line of chunks that is too long is noticed, also when it begins with a dot or has no end") {
+  for (const bool is_long : {false, true})
+    for (const size_t first : {0, 1, 500, 998}) {
+      CAPTURE(is_long, first);
+      const std::string content = "." + std::string(is_long ? 998 : 997, 'x');
+      ServerDialog dialog = with_recipient();
+      dialog.say(chunk(content.substr(0, first)));
+      CHECK(dialog.say(chunk(content.substr(first), true)) == kQueued);
+      REQUIRE(dialog.messages.size() == 1);
+      CHECK(dialog.messages[0].has_long_line == is_long);
+    }
+}
+
 TEST_CASE("a chunk that nobody wanted is read, and answered behind its last octet") {
   ServerDialog dialog;
   dialog.say("EHLO c\r\n");

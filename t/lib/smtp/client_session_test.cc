@@ -281,3 +281,18 @@ TEST_CASE("quit waits for what runs") {
   CHECK(ending.quit() == "");
   CHECK(ending.say("250 Ok\r\n") == "1 sent 250 Ok\n> QUIT\n");
 }
+
+TEST_CASE("the caller is told whether the server takes content with octets above 127") {
+  for (const bool offered : {false, true}) {
+    ClientDialog dialog;
+    dialog.greet(offered ? "8BITMIME" : "SIZE 1000");
+    dialog.start(1, {"b@example.com"}, 100, true);
+    dialog.say("250 ok\r\n250 ok\r\n");
+    std::vector<ClientAction> out;
+    dialog.session.receive("354 go\r\n", out);
+    const auto content = std::ranges::find_if(
+        out, [](const ClientAction& action) { return std::holds_alternative<SendContent>(action); });
+    REQUIRE(content != out.end());
+    CHECK(std::get<SendContent>(*content).takes_eight_bit == offered);
+  }
+}

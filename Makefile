@@ -31,7 +31,7 @@ endif
 ALL_CXXFLAGS = -std=c++23 -pthread -fPIE $(WARNINGS) $(CXXFLAGS_$(MODE)) $(CXXFLAGS) $(INCLUDE) -MMD -MP
 ALL_LDFLAGS  = -pthread -pie $(LDFLAGS_$(MODE)) $(LDFLAGS)
 # --as-needed: a program is linked with those of these that it uses, and with no other.
-THIRD_PARTY  = -Wl,--as-needed -levent_core -llmdb -lfmt
+THIRD_PARTY  = -Wl,--as-needed -levent_core -llmdb -lfmt -lidn2
 
 prefix     ?= /usr
 sysconfdir ?= /etc

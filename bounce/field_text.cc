@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 
 #include "util/text.h"
@@ -78,9 +77,7 @@ std::string one_line(std::string_view text, size_t limit) { return clean(text, l
 
 std::string ascii_line(std::string_view text, size_t limit) { return clean(text, limit, true); }
 
-bool has_eight_bit(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) > 127; });
-}
+bool has_eight_bit(std::string_view text) { return !util::is_ascii(text); }
 
 std::string decode_xtext(std::string_view text) {
   std::string out;

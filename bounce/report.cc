@@ -31,16 +31,22 @@ std::string our_address(const ReportFacts& facts, std::string_view user) {
 }
 
 // RFC 3463 section 2: one digit, then two numbers of at most three digits.
-bool is_failure_status(std::string_view status) {
+bool is_status(std::string_view status) {
   const auto parts = util::split(status, ".");
   const auto is_part = [](std::string_view part) { return part.size() <= 3 && util::parse_number(part).has_value(); };
-  return parts.size() == 3 && (parts[0] == "4" || parts[0] == "5") && std::ranges::all_of(parts, is_part) &&
+  return parts.size() == 3 && (parts[0] == "2" || parts[0] == "4" || parts[0] == "5") &&
+         std::ranges::all_of(parts, is_part) &&
          parts[0].size() + parts[1].size() + parts[2].size() + 2 == status.size();
 }
 
+size_t count_relayed(const ReportFacts& facts) {
+  return static_cast<size_t>(std::ranges::count_if(facts.recipients, &ReportedRecipient::is_relayed));
+}
+bool is_any_failed(const ReportFacts& facts) { return count_relayed(facts) < facts.recipients.size(); }
+
 // ---- The part for people.
 
-void describe(std::string& out, const FailedRecipient& recipient) {
+void describe(std::string& out, const ReportedRecipient& recipient) {
   line(out, "<" + one_line(recipient.address, kLongestAddress) + ">");
   const std::string original = decode_xtext(recipient.original_recipient);
   const size_t address = original.find(';') + 1;
@@ -53,7 +59,9 @@ void describe(std::string& out, const FailedRecipient& recipient) {
     line(out, "    The reason is not known.");
   } else {
     const std::string server = one_line(recipient.remote_mta, kLongestName);
-    const std::string_view what = recipient.expired ? "The last problem" : "The reason";
+    const std::string_view what = recipient.is_relayed() ? "The answer"
+                                  : recipient.expired    ? "The last problem"
+                                                         : "The reason";
     append_wrapped(out, "    ",
                    server.empty() ? std::string(what) + " was:"
                                   : std::string(what) + " in the words of the mail server " + server + ":");
@@ -66,15 +74,26 @@ std::string notification(const ReportFacts& facts, const ReturnedContent& return
   std::string out;
   line(out, "This is the mail system at " + ascii_line(facts.our_name, kLongestName) + ".");
   line(out, "");
-  append_wrapped(
-      out, "",
-      facts.recipients.size() == 1
-          ? "We are sorry: your message could not be delivered to the recipient below. It will not be tried "
-            "again."
-          : "We are sorry: your message could not be delivered to the recipients below. It will not be tried "
-            "again for them.");
-  line(out, "");
-  for (const FailedRecipient& recipient : facts.recipients) describe(out, recipient);
+  if (is_any_failed(facts)) {
+    append_wrapped(
+        out, "",
+        facts.recipients.size() - count_relayed(facts) == 1
+            ? "We are sorry: your message could not be delivered to the recipient below. It will not be tried "
+              "again."
+            : "We are sorry: your message could not be delivered to the recipients below. It will not be tried "
+              "again for them.");
+    line(out, "");
+  }
+  for (const ReportedRecipient& recipient : facts.recipients)
+    if (!recipient.is_relayed()) describe(out, recipient);
+  if (count_relayed(facts) > 0) {
+    append_wrapped(out, "",
+                   "You asked to be told of success. Your message was handed on for the following, to a mail server "
+                   "that does not tell you of its delivery:");
+    line(out, "");
+  }
+  for (const ReportedRecipient& recipient : facts.recipients)
+    if (recipient.is_relayed()) describe(out, recipient);
   append_wrapped(out, "",
                  returned.whole ? "Your message follows."
                  : returned.cut ? "The beginning of your message's header follows."
@@ -106,12 +125,13 @@ void original_recipient(std::string& out, std::string_view given) {
   if (!type.empty() && !address.empty()) field(out, "Original-Recipient", type + "; " + address);
 }
 
-void per_recipient_fields(std::string& out, const ReportFacts& facts, const FailedRecipient& recipient) {
+void per_recipient_fields(std::string& out, const ReportFacts& facts, const ReportedRecipient& recipient) {
   line(out, "");
   original_recipient(out, recipient.original_recipient);
   field(out, "Final-Recipient", typed_address(recipient.address));
-  field(out, "Action", "failed");
-  field(out, "Status", is_failure_status(recipient.status) ? recipient.status : recipient.expired ? "4.4.7" : "5.0.0");
+  field(out, "Action", recipient.is_relayed() ? "relayed" : "failed");
+  const std::string_view otherwise = recipient.is_relayed() ? "2.0.0" : recipient.expired ? "4.4.7" : "5.0.0";
+  field(out, "Status", is_status(recipient.status) ? recipient.status : otherwise);
   const std::string server = ascii_line(recipient.remote_mta, kLongestName);
   if (!server.empty()) field(out, "Remote-MTA", "dns; " + server);
   const std::string reason = ascii_line(recipient.reason);
@@ -122,7 +142,7 @@ void per_recipient_fields(std::string& out, const ReportFacts& facts, const Fail
 std::string delivery_status(const ReportFacts& facts) {
   std::string out;
   per_message_fields(out, facts);
-  for (const FailedRecipient& recipient : facts.recipients) per_recipient_fields(out, facts, recipient);
+  for (const ReportedRecipient& recipient : facts.recipients) per_recipient_fields(out, facts, recipient);
   return out;
 }
 
@@ -146,7 +166,7 @@ void message_header(std::string& out, const ReportFacts& facts, std::string_view
   field(out, "Date", date(facts, facts.now));
   field(out, "From", "Mail Delivery System <" + our_address(facts, "MAILER-DAEMON") + ">");
   field(out, "To", to_field(facts));
-  field(out, "Subject", "Your message could not be delivered");
+  field(out, "Subject", is_any_failed(facts) ? "Your message could not be delivered" : "Your message was handed on");
   const std::string unique = ascii_line(facts.queue_id, kLongestName) + "." + std::to_string(facts.now);
   field(out, "Message-ID", "<" + our_address(facts, unique) + ">");
   const auto message_id = mime::HeaderBlock(original).find_first("Message-ID");
@@ -200,8 +220,9 @@ void append_multipart(std::string& out, const ReportFacts& facts, const Returned
   append_part(out, boundary, "Notification", utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii",
               people);
   append_part(out, boundary, "Delivery report", "message/delivery-status", programs);
-  append_part(out, boundary, returned.whole ? "Undelivered message" : "Header of the undelivered message",
-              returned_type(facts, returned), returned.text);
+  const std::string_view header = is_any_failed(facts) ? "Header of the undelivered message" : "Header of the message";
+  append_part(out, boundary, returned.whole ? "Undelivered message" : header, returned_type(facts, returned),
+              returned.text);
   out.append("--").append(boundary).append("--\r\n");
 }
 
@@ -220,7 +241,8 @@ void append_simple(std::string& out, const ReportFacts& facts, const ReturnedCon
 }  // namespace
 
 Report make_report(const ReportFacts& facts, std::string_view original) {
-  const ReturnedContent returned = returned_content(original, facts.size_limit, facts.headers_only);
+  const bool headers_only = facts.headers_only || !is_any_failed(facts);
+  const ReturnedContent returned = returned_content(original, facts.size_limit, headers_only);
   Report report;
   message_header(report.content, facts, original);
   report.smtputf8 = has_eight_bit(report.content);

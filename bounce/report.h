@@ -1,4 +1,5 @@
-// The report that tells a sender that a message was not delivered (rows 36, 52, 53; RFC 3464, 6522, 3834).
+// The report that tells a sender that a message was not delivered; or, where that was asked for, that it was handed to
+// a server that will not say more (rows 36, 52, 53; RFC 3461, 3464, 6522, 3834).
 #pragma once
 
 #include <cstdint>
@@ -14,14 +15,16 @@ enum class ReportFormat {
   kSimple,     // row 52: one plain text
 };
 
-struct FailedRecipient {
+struct ReportedRecipient {
   std::string address;
   std::string original_recipient;  // ORCPT as given in the command ("rfc822;user+2B1@example.com"), empty when not
-  std::string status;              // "5.1.1"; what is no status becomes 5.0.0, or 4.4.7 when expired
-  std::string remote_mta;          // host name of the next hop that answered; empty when it was our own verdict
-  std::string reason;              // its reply, "550 5.1.1 No such user", or why there was none
-  int64_t last_attempt = 0;        // microseconds since 1970; 0 when none was made
-  bool expired = false;            // given up because the retry period ended (row 36)
+  std::string status;        // "5.1.1"; what is no status becomes 5.0.0, or 4.4.7 when expired; of class 2: handed on
+  std::string remote_mta;    // host name of the next hop that answered; empty when it was our own verdict
+  std::string reason;        // its reply, "550 5.1.1 No such user", or why there was none
+  int64_t last_attempt = 0;  // microseconds since 1970; 0 when none was made
+  bool expired = false;      // given up because the retry period ended (row 36)
+
+  bool is_relayed() const { return status.starts_with('2'); }
 };
 
 struct ReportFacts {
@@ -32,10 +35,10 @@ struct ReportFacts {
   int64_t arrival = 0;      // microseconds since 1970
   int64_t now = 0;          // the same
   int utc_offset = 0;       // seconds east of Greenwich
-  std::vector<FailedRecipient> recipients;  // at least one
+  std::vector<ReportedRecipient> recipients;  // at least one
   ReportFormat format = ReportFormat::kMultipart;
   size_t size_limit = 50000;  // bounce_size_limit, bytes: a larger original is returned as its header, at most so long
-  bool headers_only = false;  // RET=HDRS (RFC 3461 section 4.3)
+  bool headers_only = false;  // RET=HDRS (RFC 3461 section 4.3); where nothing failed, it is always so
   bool smtputf8 = false;      // the original was sent with SMTPUTF8, so its header may have UTF-8
 };
 

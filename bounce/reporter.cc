@@ -42,7 +42,7 @@ void Reporter::qmgr_up(ipc::Channel& channel) {
   available.in_hand = held_.subjects();
   for (const auto& [number, job] : jobs_) {
     ipc::InHand& entry = available.in_hand.emplace_back(ipc::InHand{job->ask.id, {}, job->ask.job});
-    for (const ipc::FailedRecipient& failed : job->ask.recipients) entry.recipients.push_back(failed.index);
+    for (const ipc::ReportedRecipient& one : job->ask.recipients) entry.recipients.push_back(one.index);
   }
   channel.send(available);
   held_.each([&](const ipc::ReportStored& stored) { channel.send(stored); });
@@ -143,7 +143,9 @@ void Reporter::told(const ipc::Stored& stored) {
   if (found == jobs_.end()) return;
   const std::unique_ptr<Job> job = std::move(found->second);
   jobs_.erase(found);
-  context_.logger().record(log::ReportMade{job->ask.id, stored.id});
+  const bool is_failure = std::ranges::any_of(
+      job->ask.recipients, [](const ipc::ReportedRecipient& one) { return !one.status.starts_with('2'); });
+  context_.logger().record(log::ReportMade{job->ask.id, stored.id, is_failure});
   tell_stored(*job, stored.id);
   finish_if_done();
 }
@@ -191,7 +193,7 @@ void Reporter::give_back_all(std::string_view reason) {
 
 void Reporter::tell_stored(const Job& job, queue::QueueId report) {
   ipc::ReportStored stored{.job = job.ask.job, .id = job.ask.id, .report = report, .recipients = {}};
-  for (const ipc::FailedRecipient& failed : job.ask.recipients) stored.recipients.push_back(failed.index);
+  for (const ipc::ReportedRecipient& one : job.ask.recipients) stored.recipients.push_back(one.index);
   held_.add(stored);
   if (ipc::Channel* channel = qmgr_.channel()) channel->send(stored);
 }

@@ -38,14 +38,14 @@ ReportFacts facts_of(const Config& config, const ipc::MakeReport& ask, const Ori
   facts.size_limit = config.size_limit;
   facts.headers_only = original.headers_only || original.envelope.return_content == "HDRS";
   facts.smtputf8 = original.envelope.smtputf8;
-  for (const ipc::FailedRecipient& failed : ask.recipients) {
-    facts.recipients.push_back({.address = std::string(failed.address),
-                                .original_recipient = std::string(failed.original_recipient),
-                                .status = std::string(failed.status),
-                                .remote_mta = std::string(failed.remote_mta),
-                                .reason = std::string(failed.remote_mta.empty() ? failed.text : reply_in(failed.text)),
-                                .last_attempt = failed.last_attempt * kMicroseconds,
-                                .expired = failed.expired});
+  for (const ipc::ReportedRecipient& one : ask.recipients) {
+    facts.recipients.push_back({.address = std::string(one.address),
+                                .original_recipient = std::string(one.original_recipient),
+                                .status = std::string(one.status),
+                                .remote_mta = std::string(one.remote_mta),
+                                .reason = std::string(one.remote_mta.empty() ? one.text : reply_in(one.text)),
+                                .last_attempt = one.last_attempt * kMicroseconds,
+                                .expired = one.expired});
   }
   return facts;
 }
@@ -54,13 +54,13 @@ queue::Envelope envelope_of(const Report& report, const ipc::MakeReport& ask, in
   queue::Envelope envelope;
   // RFC 5321 section 4.5.5: from nobody, so that a report never causes another one.
   envelope.sender = "";
-  envelope.recipients.push_back({std::string(ask.sender), {}, 0});
+  envelope.recipients.push_back({std::string(ask.sender), {}, queue::kNotifyNever});
   envelope.arrival = now;
   envelope.listener = "bounce";
   envelope.eight_bit = report.eight_bit;
   envelope.smtputf8 = report.smtputf8;
   envelope.report_of = {ask.id, {}};
-  for (const ipc::FailedRecipient& failed : ask.recipients) envelope.report_of->recipients.push_back(failed.index);
+  for (const ipc::ReportedRecipient& one : ask.recipients) envelope.report_of->recipients.push_back(one.index);
   return envelope;
 }
 
@@ -97,7 +97,7 @@ Submission make_submission(const Config& config, const ipc::MakeReport& ask, con
   Submission made;
   if (report.content.starts_with('.') || report.content.find("\n.") != std::string::npos)
     made.flags |= queue::kHasDotLine;
-  if (report.eight_bit) made.flags |= queue::kEightBit;
+  if (report.eight_bit) made.flags |= queue::kEightBit;  // and never kHasLongLine: report.h
   queue::append_envelope(envelope_of(report, ask, now), made.envelope);
   made.content = std::move(report.content);
   return made;

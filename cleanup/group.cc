@@ -14,8 +14,8 @@ namespace hikyaku::cleanup {
 namespace {
 
 // The others are not the client's to set.
-constexpr uint32_t kFlagsOfClients = queue::kHasDotLine | queue::kEightBit;
-constexpr uint32_t kFlagsOfCopies = kFlagsOfClients | queue::kHasBody;
+constexpr uint32_t kFlagsOfClients = queue::kHasDotLine | queue::kEightBit | queue::kHasLongLine;
+constexpr uint32_t kFlagsOfCopies = kFlagsOfClients | queue::kHasBody | queue::kUtf8Header;
 
 }  // namespace
 
@@ -39,7 +39,8 @@ bool Group::add(const Config& config, ipc::Peer& from, const ipc::Submit& submit
   member.id = writer_.new_id(envelope->arrival);
   pieces_.assign(1, member.prepend);
   pieces_.insert(pieces_.end(), result.keep.begin(), result.keep.end());
-  member.place = writer_.append(member.id, submit.flags & kFlagsOfClients, submit.envelope, pieces_);
+  const uint32_t flags = (submit.flags & kFlagsOfClients) | header_flags(*envelope, submit.content);
+  member.place = writer_.append(member.id, flags, submit.envelope, pieces_);
   logger_.record(log::MessageIdSeen{member.id, std::string(result.message_id)});
   return true;
 }
@@ -76,7 +77,8 @@ void Group::append(const Complete& complete, queue::QueueId id) {
   member.envelope = member.owned_envelope;
   member.prepend = queue::encode_body_reference({done.length, done.crc}) + complete.body.head;
   pieces_.assign(1, member.prepend);
-  member.place = writer_.append(id, (done.flags & kFlagsOfClients) | queue::kHasBody, member.envelope, pieces_);
+  const uint32_t flags = (done.flags & kFlagsOfClients) | complete.body.flags | queue::kHasBody;
+  member.place = writer_.append(id, flags, member.envelope, pieces_);
   member.place.body_length = done.length;
 }
 

@@ -24,7 +24,8 @@ bool IncomingBodies::begin(const Config& config, ipc::Peer& from, const ipc::Beg
                     envelope->arrival,
                     std::string(begun.envelope),
                     header.prepend,
-                    std::string(header.message_id)};
+                    std::string(header.message_id),
+                    header_flags(*envelope, begun.head)};
   for (const std::string_view kept : header.keep) body.head += kept;
   auto file = files_.begin(body.name);
   if (!file) {

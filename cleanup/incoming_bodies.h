@@ -24,6 +24,7 @@ struct IncomingBody {
   std::string envelope;   // its bytes
   std::string head;       // the content up to where the file goes on, our own fields before it
   std::string message_id;
+  uint32_t flags = 0;  // of the header: queue::kUtf8Header
 };
 
 class IncomingBodies {

@@ -1,7 +1,10 @@
 // The header that a message leaves with.
 #include "cleanup/new_header.h"
 
+#include "mime/header_block.h"
 #include "os/clock.h"
+#include "queue/place.h"
+#include "util/text.h"
 
 namespace hikyaku::cleanup {
 
@@ -18,6 +21,11 @@ HeaderResult new_header(const Config& config, const queue::Envelope& envelope, s
   HeaderPolicy policy = config.headers;
   if (own) policy.received_header = ReceivedHeader::kNone;
   return apply_header_policy(policy, facts, content);
+}
+
+uint32_t header_flags(const queue::Envelope& envelope, std::string_view content) {
+  if (!envelope.smtputf8) return 0;
+  return util::is_ascii(content.substr(0, mime::HeaderBlock(content).body())) ? 0 : queue::kUtf8Header;
 }
 
 }  // namespace hikyaku::cleanup

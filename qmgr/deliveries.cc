@@ -19,6 +19,12 @@ constexpr int64_t kShortWait = 2;         // seconds
 constexpr size_t kMostInMemory = 100000;  // messages: no more are loaded
 constexpr size_t kLoadedAtOnce = 1000;
 
+// Its class agrees with the outcome, whatever a worker says: by it a report tells what became of the message.
+std::string status_of(const ipc::RecipientResult& result) {
+  const char kind = result.outcome == ipc::Outcome::kSent ? '2' : result.outcome == ipc::Outcome::kBounced ? '5' : '4';
+  return result.status.starts_with(kind) ? std::string(result.status) : std::string(1, kind) + ".0.0";
+}
+
 }  // namespace
 
 Deliveries::Deliveries(Ledger& ledger, log::Logger& logger, Config config)
@@ -258,7 +264,7 @@ void Deliveries::answered(const ipc::Results& results, Time now) {
   const auto job = end_job(results.job, reached ? Scheduler::Ended::kAnswered : Scheduler::Ended::kUnreachable);
   if (Message* message = ledger_.load(results.id))  // else it was deleted meanwhile
     for (const ipc::RecipientResult& result : results.recipients)
-      take_result(*message, result, now, job && job->jumps == jumps_);
+      take_result(*message, result, {job && job->jumps == jumps_, results.passed_on}, now);
   // A recipient that the answer leaves out must not stay in a hand that holds nothing.
   if (job) take_back(*job, now);
   Message* message = ledger_.find(results.id);
@@ -266,20 +272,22 @@ void Deliveries::answered(const ipc::Results& results, Time now) {
   if (message != nullptr) settle(*message, now);
 }
 
-void Deliveries::take_result(Message& message, const ipc::RecipientResult& result, Time now,
-                             bool attempted_since_jump) {
+void Deliveries::take_result(Message& message, const ipc::RecipientResult& result, const Attempt& attempt, Time now) {
   if (result.index >= message.recipients.size()) return;
   RecipientState& state = message.recipients[result.index];
   // A result that was told twice, once to a former qmgr: what is done is never touched again.
   if (state.step == Step::kDone || state.step == Step::kReportDue || state.step == Step::kReporting) return;
   ++state.attempts;
-  if (result.outcome == ipc::Outcome::kSent) return ledger_.delivered(message, result.index);
+  const bool sent = result.outcome == ipc::Outcome::kSent;
+  const bool to_confirm = !attempt.passed_on && (state.recipient.notify & queue::kNotifySuccess) != 0;
+  if (sent && !to_confirm) return ledger_.delivered(message, result.index);
   state.last_attempt = second_of(now);
-  state.status = result.status;
+  state.status = status_of(result);
   state.reply = result.text.substr(0, kLongestReply);
   state.remote_mta = result.remote_mta.substr(0, kLongestReply);
+  if (sent) return ledger_.relayed(message, result.index);
   if (result.outcome == ipc::Outcome::kBounced) return ledger_.failed(message, result.index, false);
-  plan_retry(message, result.index, now, attempted_since_jump);
+  plan_retry(message, result.index, now, attempt.since_jump);
 }
 
 void Deliveries::plan_retry(Message& message, uint32_t index, Time now, bool attempted_since_jump) {
@@ -313,10 +321,11 @@ void Deliveries::give_up(Message& message, uint32_t index, Time now) {
 bool Deliveries::wants_report(const Message& message, const RecipientState& state) const {
   if (message.sender.empty()) return false;  // RFC 5321 section 4.5.5: no report on a report
   const uint8_t notify = state.recipient.notify;
+  if (state.is_relayed()) return (notify & queue::kNotifySuccess) != 0;
   return notify == 0 || (notify & queue::kNotifyFailure) != 0;
 }
 
-// After a change: the sender is told of all failures of a message together, once nothing of it is on its way; a message
+// After a change: the sender is told of all of a message together, once nothing of it is on its way; a message
 // whose recipients are all done is gone; and one that only waits may rest.
 void Deliveries::settle(Message& message, Time now) {
   bool moving = false, report = false;

@@ -87,7 +87,11 @@ class Deliveries {
  private:
   void make_ready(Message& message, const std::vector<uint32_t>& recipients, Lane lane, Time now);
   Destination* destination_for(Message& message, uint32_t index);
-  void take_result(Message& message, const ipc::RecipientResult& result, Time now, bool attempted_since_jump);
+  struct Attempt {
+    bool since_jump = false;  // of the wall clock it was handed out
+    bool passed_on = false;   // as ipc::Results
+  };
+  void take_result(Message& message, const ipc::RecipientResult& result, const Attempt& attempt, Time now);
   void plan_retry(Message& message, uint32_t index, Time now, bool attempted_since_jump);
   bool bound_waits(Message& message, Time now) const;
   void give_up(Message& message, uint32_t index, Time now);

@@ -64,6 +64,8 @@ class Ledger {
   void delivered(Message& message, uint32_t index);
   void deferred(Message& message, uint32_t index, uint32_t attempts, int64_t next_attempt);
   void failed(Message& message, uint32_t index, bool expired);
+  // Delivered, and the sender is to be told; the state's status is of class 2.
+  void relayed(Message& message, uint32_t index) { failed(message, index, false); }
   // The sender was told, or is not to be told, of these; false when that was known of all of them.
   bool reported(Message& message, const std::vector<uint32_t>& indices);
   void hold(Message& message, bool held, std::string reason = {});

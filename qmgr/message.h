@@ -17,7 +17,7 @@ enum class Step : uint8_t {
   kReady,      // * in a lane of its destination, or about to be
   kInHand,     //   with smtp-client
   kWaiting,    // * deferred until next_attempt
-  kReportDue,  // * failed for good; the sender is to be told
+  kReportDue,  // * failed for good, or delivered; the sender is to be told
   kReporting,  //   with bounce
   kDone,       // *
 };
@@ -32,6 +32,9 @@ struct RecipientState {
   std::string status;        // enhanced code of the last answer
   std::string reply;         // the last answer, as logged
   std::string remote_mta;    // who gave it
+
+  // When a report is due: it was delivered, to a next hop that does not tell the sender, who asked for that.
+  bool is_relayed() const { return status.starts_with('2'); }
 };
 
 struct Message {
@@ -40,8 +43,10 @@ struct Message {
   int64_t arrival = 0;      // microseconds since 1970
   int64_t ready_since = 0;  // when its recipients last went into a lane, microseconds since 1970; 0 is not yet
   std::string sender;
-  std::string envelope_id;
+  std::string envelope_id;  // ENVID and RET of RFC 3461
+  std::string return_content;
   bool eight_bit = false;
+  bool smtputf8 = false;  // only a next hop with SMTPUTF8 can take it
   bool held = false;
   std::string hold_reason;  // empty when an operator holds it
   uint8_t deaths = 0;       // of workers that had it in hand, since it was last answered; not on disk

@@ -263,8 +263,10 @@ void Workers::send_delivery(Worker& worker, const Deliveries::Outgoing& outgoing
     return;
   }
   recipients_.clear();
-  for (const uint32_t index : job.recipients)
-    recipients_.push_back({index, message.recipients[index].recipient.address});
+  for (const uint32_t index : job.recipients) {
+    const queue::Recipient& recipient = message.recipients[index].recipient;
+    recipients_.push_back({index, recipient.address, recipient.original_recipient, recipient.notify});
+  }
   const NextHop& hop = job.destination->hop();
   const ipc::Deliver deliver{.job = outgoing.number,
                              .id = message.id,
@@ -277,6 +279,9 @@ void Workers::send_delivery(Worker& worker, const Deliveries::Outgoing& outgoing
                              .retry = job.lane == Lane::kRetry,
                              .sender = message.sender,
                              .eight_bit = message.eight_bit,
+                             .smtputf8 = message.smtputf8,
+                             .envelope_id = message.envelope_id,
+                             .return_content = message.return_content,
                              .recipients = recipients_};
   send_with(*worker.peer->channel, deliver, body_fd);
   worker.jobs.insert(outgoing.number);

@@ -26,6 +26,8 @@ Config read_config(const config::Settings& settings) {
   config.connections_per_destination = static_cast<size_t>(settings.number("smtp_destination_concurrency_limit"));
   config.idle_connections = static_cast<size_t>(settings.number("connection_pool_size"));
   config.idle_time = settings.duration("connection_pool_timeout");
+  config.wire = {.makes_seven_bit = !settings.yes("disable_mime_output_conversion"),
+                 .line_length_limit = static_cast<size_t>(settings.number("smtp_line_length_limit"))};
   config.timeouts = {
       .connect = settings.duration("smtp_connect_timeout"),
       .helo = settings.duration("smtp_helo_timeout"),

@@ -7,6 +7,7 @@
 
 #include "config/settings.h"
 #include "event/loop.h"
+#include "smtp-client/wire_form.h"
 #include "smtp/client_session.h"
 
 namespace hikyaku::smtp_client {
@@ -22,6 +23,7 @@ struct Config {
   size_t idle_connections{};             // kept for reuse, over all (row 46)
   event::Duration idle_time{};           // how long (row 47)
   Timeouts timeouts{};
+  WireRules wire;
 
   // Jobs that may be in hand. More than connections, so that a busy one finds its next message here, and enough that
   // one dead next hop does not take them all: qmgr limits each destination by its own window.

@@ -31,10 +31,13 @@ smtp::Job for_session(const Job& job) {
   made.id = job.number;
   made.sender = job.deliver.sender;
   made.recipients.reserve(job.deliver.recipients.size());
-  for (const ipc::JobRecipient& recipient : job.deliver.recipients) made.recipients.emplace_back(recipient.address);
+  for (const ipc::JobRecipient& recipient : job.deliver.recipients)
+    made.recipients.push_back(
+        {std::string(recipient.address), std::string(recipient.original_recipient), recipient.notify});
+  made.smtputf8 = job.deliver.smtputf8;
+  made.envelope_id = job.deliver.envelope_id;
+  made.return_content = job.deliver.return_content;
   made.size = job.deliver.place.message_size();
-  // To a server without 8BITMIME the session leaves BODY out, and 8-bit content goes unchanged: it is not yet
-  // converted.
   made.eight_bit = job.deliver.eight_bit || (job.deliver.place.flags & queue::kEightBit) != 0;
   return made;
 }
@@ -167,7 +170,7 @@ void Connection::on(smtp::SendContent& action) {
   // A server that answers ahead of our commands could ask for a second content before the first one is written.
   if (!content_.empty()) write_out();
   transfer_.emplace(Transfer{action.job, ContentReader(around_.segments, deliver, body),
-                             (deliver.place.flags & queue::kHasDotLine) != 0, smtp::DotStuffer()});
+                             WireForm(around_.config.wire, deliver.place, action.takes_eight_bit)});
   go_on_with_content();
 }
 
@@ -185,8 +188,13 @@ void Connection::on(smtp::JobDone& action) {
       in_doubt |= result.in_doubt;
     }
   }
-  around_.sink.finished(std::move(running.job), {relay_, running.uses, running.begun, running.connecting, in_doubt},
-                        verdicts);
+  const AttemptFacts facts{.relay = relay_,
+                           .connection_uses = running.uses,
+                           .begun = running.begun,
+                           .connecting = running.connecting,
+                           .in_doubt = in_doubt,
+                           .passed_on = session_ && session_->offers_dsn()};
+  around_.sink.finished(std::move(running.job), facts, verdicts);
 }
 
 void Connection::on(smtp::JobReturned& action) { owner_.give_back(take(action.job).job); }
@@ -233,16 +241,16 @@ void Connection::go_on_with_content() {
 }
 
 void Connection::add_piece(std::string_view content) {
-  if (transfer_->stuff) {
-    transfer_->stuffer.append(content, after_.empty() ? before_ : after_);
+  if (transfer_->form.changes()) {
+    transfer_->form.append(content, after_.empty() ? before_ : after_);
   } else {
-    transfer_->stuffer.seen(content);
+    transfer_->form.seen(content);
     content_ = content;
   }
 }
 
 void Connection::end_content() {
-  (content_.empty() && after_.empty() ? before_ : after_) += transfer_->stuffer.end();
+  transfer_->form.end(content_.empty() && after_.empty() ? before_ : after_);
   transfer_.reset();
   session_->content_sent(actions_);
   if (std::exchange(ready_after_content_, false)) actions_.push_back(smtp::Ready{});

@@ -13,8 +13,8 @@
 #include "smtp-client/config.h"
 #include "smtp-client/content.h"
 #include "smtp-client/job.h"
+#include "smtp-client/wire_form.h"
 #include "smtp/client_session.h"
-#include "smtp/dot_stuffer.h"
 
 namespace hikyaku::smtp_client {
 
@@ -54,8 +54,7 @@ class Connection final : public Carrier, public net::StreamHandler {
   struct Transfer {
     uint64_t job = 0;
     ContentReader reader;
-    bool stuff = false;
-    smtp::DotStuffer stuffer;
+    WireForm form;
   };
   // What the deadline is for.
   struct Awaited {

@@ -51,6 +51,7 @@ struct AttemptFacts {
   event::Monotonic begun{};      // the job was given to its connection, or given up
   event::Duration connecting{};  // of the time before, what went into setting up the connection
   bool in_doubt = false;
+  bool passed_on = false;  // the next hop tells the sender of success
 };
 
 // Who gave the jobs and gets them back.

@@ -2,6 +2,7 @@
 #include "smtp-client/resolver.h"
 
 #include <fcntl.h>
+#include <idn2.h>
 #include <netdb.h>
 #include <sys/socket.h>
 
@@ -28,12 +29,23 @@ struct Found {
   Resolver::Answer answer;
 };
 
+// What a name beyond ASCII is called in the DNS (IDNA 2008); nothing when it can be no name there.
+std::optional<std::string> dns_name(const std::string& name) {
+  if (util::is_ascii(name)) return name;
+  char* found = nullptr;
+  if (::idn2_to_ascii_8z(name.c_str(), &found, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK) return std::nullopt;
+  const std::unique_ptr<char, decltype(&::idn2_free)> owner(found, ::idn2_free);
+  return found;
+}
+
 Resolver::Answer ask_system(const std::string& name, int family) {
+  const auto wanted = dns_name(name);
+  if (!wanted) return util::permanent("not a name that the DNS can have");
   addrinfo hints{};
   hints.ai_family = family;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
-  const int error = ::getaddrinfo(name.c_str(), nullptr, &hints, &list);
+  const int error = ::getaddrinfo(wanted->c_str(), nullptr, &hints, &list);
   if (error != 0) {
     const bool absent = error == EAI_NONAME || error == EAI_NODATA || error == EAI_ADDRFAMILY;
     return std::unexpected(util::Error{::gai_strerror(error), absent});

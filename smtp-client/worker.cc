@@ -124,6 +124,7 @@ void Worker::tell_result(const Job& job, const AttemptFacts& facts, const std::v
   results.job = job.deliver.job;
   results.id = job.deliver.id;
   results.in_doubt = facts.in_doubt;
+  results.passed_on = facts.passed_on;
   results.recipients.reserve(job.deliver.recipients.size());
   for (size_t i = 0; i < job.deliver.recipients.size(); ++i) {
     const Verdict& verdict = verdict_for(i, verdicts);

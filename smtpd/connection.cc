@@ -6,6 +6,7 @@
 #include "log/logger.h"
 #include "os/clock.h"
 #include "queue/place.h"
+#include "smtp/dsn.h"
 
 namespace hikyaku::smtpd {
 
@@ -29,6 +30,9 @@ smtp::ServerOptions options_for(const Config& config, bool permitted) {
   options.ask_sender = !permitted && config.clients.message_rate != 0;
   return options;
 }
+
+static_assert(smtp::kNotifyNever == queue::kNotifyNever && smtp::kNotifySuccess == queue::kNotifySuccess &&
+              smtp::kNotifyFailure == queue::kNotifyFailure && smtp::kNotifyDelay == queue::kNotifyDelay);
 
 bool is_above(unsigned count, unsigned limit) { return limit != 0 && count > limit; }
 
@@ -152,21 +156,27 @@ queue::Envelope Connection::envelope_of(const smtp::Transaction& transaction) co
   queue::Envelope envelope;
   envelope.sender = transaction.sender;
   envelope.recipients.reserve(transaction.recipients.size());
-  for (const std::string& recipient : transaction.recipients) envelope.recipients.push_back({recipient, "", 0});
+  for (const smtp::Recipient& recipient : transaction.recipients)
+    envelope.recipients.push_back({recipient.mailbox, recipient.original_recipient, recipient.notify});
   envelope.arrival = os::wall_now().time_since_epoch().count();
   envelope.client_name = "unknown";
   envelope.client_address = peer_host_;
   envelope.helo = session_.helo();
-  envelope.protocol = session_.esmtp() ? "ESMTP" : "SMTP";
+  // RFC 3848 and RFC 6531 section 4.3.
+  envelope.protocol = transaction.smtputf8 ? "UTF8SMTP" : session_.esmtp() ? "ESMTP" : "SMTP";
+  envelope.smtputf8 = transaction.smtputf8;
   envelope.listener = around_.config.service;
   envelope.server_address = local_host_;
   envelope.arrival_port = port_;
+  envelope.envelope_id = transaction.envelope_id;
+  envelope.return_content = transaction.return_content;
   envelope.eight_bit = transaction.eight_bit_mime;
   return envelope;
 }
 
 void Connection::perform(smtp::Deliver& message) {
-  const uint32_t flags = (message.has_dot_line ? queue::kHasDotLine : 0) | (message.eight_bit ? queue::kEightBit : 0);
+  const uint32_t flags = (message.has_dot_line ? queue::kHasDotLine : 0) |
+                         (message.has_long_line ? queue::kHasLongLine : 0) | (message.eight_bit ? queue::kEightBit : 0);
   stream_.cancel_deadline();  // it is our turn now
   request_sender_ = message.transaction.sender;
   if (message.in_pieces) {

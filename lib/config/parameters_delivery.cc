@@ -64,7 +64,9 @@ constexpr Row kRows[] = {
     client_timeout("smtp_data_done_timeout", "600s", "How long it may take to answer the end of the content."),
     client_timeout("smtp_rset_timeout", "20s", "How long it may take to answer RSET."),
     client_timeout("smtp_quit_timeout", "300s", "How long it may take to answer QUIT."),
-    number("smtp_line_length_limit", "998", 0, kUnlimited, "The longest content line sent; longer ones are folded."),
+    number("smtp_line_length_limit", "998", 0, kUnlimited,
+           "The longest content line sent, without CRLF; CRLF and a space are put into longer ones. 0: none are.")
+        .works(),
 
     yes_no("smtp_sasl_auth_enable", false, "Logs in to next hops that have an entry in smtp_sasl_password_maps."),
     table("smtp_sasl_password_maps", "", "Tables from next hop to user:password; the key is relayhost's very text."),

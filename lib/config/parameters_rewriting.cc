@@ -32,7 +32,9 @@ constexpr Row kRows[] = {
     needed_text("postmaster_address", "postmaster",
                 "Who gets what comes back and is not understood; a local name leads through alias_maps."),
     yes_no("disable_mime_output_conversion", false,
-           "Sends 8-bit content as it is to a next hop that does not offer 8BITMIME."),
+           "Sends 8-bit content as it is to a next hop that does not offer 8BITMIME, instead of converting it to "
+           "quoted-printable.")
+        .works(),
 };
 
 }  // namespace

@@ -189,7 +189,10 @@ struct CloseSegment {
 struct JobRecipient {
   uint32_t index = 0;  // in the envelope
   std::string_view address;
-  static constexpr auto fields = std::tuple{&JobRecipient::index, &JobRecipient::address};
+  std::string_view original_recipient;
+  uint8_t notify = 0;  // queue::kNotifyNever …
+  static constexpr auto fields = std::tuple{&JobRecipient::index, &JobRecipient::address,
+                                            &JobRecipient::original_recipient, &JobRecipient::notify};
 };
 // Deliver the message to these recipients by this next hop: one transaction. Answered by Results or Returned. Comes
 // with the descriptor of the message's body, read-only, when it has one (queue::kHasBody).
@@ -206,11 +209,18 @@ struct Deliver {
   bool retry = false;  // not the first attempt
   std::string_view sender;
   bool eight_bit = false;
+  bool smtputf8 = false;  // only a next hop with SMTPUTF8 can take it
+  std::string_view envelope_id;
+  std::string_view return_content;  // "FULL", "HDRS" or empty
   std::vector<JobRecipient> recipients;
-  static constexpr auto fields = std::tuple{&Deliver::job,           &Deliver::id,        &Deliver::place,
-                                            &Deliver::arrival,       &Deliver::queued,    &Deliver::next_hop_host,
-                                            &Deliver::next_hop_port, &Deliver::no_mx,     &Deliver::retry,
-                                            &Deliver::sender,        &Deliver::eight_bit, &Deliver::recipients};
+  static constexpr auto fields = std::tuple{&Deliver::job,           &Deliver::id,
+                                            &Deliver::place,         &Deliver::arrival,
+                                            &Deliver::queued,        &Deliver::next_hop_host,
+                                            &Deliver::next_hop_port, &Deliver::no_mx,
+                                            &Deliver::retry,         &Deliver::sender,
+                                            &Deliver::eight_bit,     &Deliver::smtputf8,
+                                            &Deliver::envelope_id,   &Deliver::return_content,
+                                            &Deliver::recipients};
 };
 enum class Outcome : uint8_t { kSent, kDeferred, kBounced, kLast = kBounced };
 struct RecipientResult {
@@ -229,10 +239,11 @@ struct Results {
   uint64_t number = 0;  // 1, 2, 3 … for each worker process
   uint64_t job = 0;
   queue::QueueId id;
-  bool in_doubt = false;  // the connection died after the message was sent and before its reply came
+  bool in_doubt = false;   // the connection died after the message was sent and before its reply came
+  bool passed_on = false;  // the next hop knows DSN: it tells the sender of success (RFC 3461)
   std::vector<RecipientResult> recipients;
-  static constexpr auto fields =
-      std::tuple{&Results::number, &Results::job, &Results::id, &Results::in_doubt, &Results::recipients};
+  static constexpr auto fields = std::tuple{&Results::number,   &Results::job,       &Results::id,
+                                            &Results::in_doubt, &Results::passed_on, &Results::recipients};
 };
 // All answers up to this number are in the journal.
 struct Recorded {
@@ -249,7 +260,8 @@ struct Returned {
   static constexpr auto fields = std::tuple{&Returned::job, &Returned::id, &Returned::reason};
 };
 
-struct FailedRecipient {
+// Of class 2 is the status of one that was handed to a next hop that does not tell the sender (RFC 3461 section 5.2.2).
+struct ReportedRecipient {
   uint32_t index = 0;
   std::string_view address;
   std::string_view original_recipient;
@@ -259,9 +271,9 @@ struct FailedRecipient {
   bool expired = false;
   int64_t last_attempt = 0;  // seconds since 1970
   static constexpr auto fields =
-      std::tuple{&FailedRecipient::index,   &FailedRecipient::address,     &FailedRecipient::original_recipient,
-                 &FailedRecipient::status,  &FailedRecipient::remote_mta,  &FailedRecipient::text,
-                 &FailedRecipient::expired, &FailedRecipient::last_attempt};
+      std::tuple{&ReportedRecipient::index,   &ReportedRecipient::address,     &ReportedRecipient::original_recipient,
+                 &ReportedRecipient::status,  &ReportedRecipient::remote_mta,  &ReportedRecipient::text,
+                 &ReportedRecipient::expired, &ReportedRecipient::last_attempt};
 };
 // Tell the sender. Answered by ReportStored when the report is durable in the queue, by Returned when it could not be
 // made. With the body's descriptor as in Deliver, if it can be opened.
@@ -273,7 +285,7 @@ struct MakeReport {
   int64_t arrival = 0;  // microseconds since 1970
   std::string_view sender;
   std::string_view envelope_id;
-  std::vector<FailedRecipient> recipients;
+  std::vector<ReportedRecipient> recipients;
   static constexpr auto fields =
       std::tuple{&MakeReport::job,    &MakeReport::id,          &MakeReport::place,     &MakeReport::arrival,
                  &MakeReport::sender, &MakeReport::envelope_id, &MakeReport::recipients};

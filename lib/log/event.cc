@@ -141,7 +141,8 @@ struct Printer {
   }
   void operator()(const ReportMade& e) const {
     start(e.id);
-    out += "sender non-delivery notification: " + queue::to_text(e.report);
+    out += e.is_failure ? "sender non-delivery notification: " : "sender delivery status notification: ";
+    out += queue::to_text(e.report);
   }
 };
 

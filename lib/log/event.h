@@ -78,6 +78,7 @@ struct Removed {
 };
 struct ReportMade {
   queue::QueueId id, report;
+  bool is_failure = true;  // of some recipient
 };
 
 using Event = std::variant<Connected, Disconnected, ConnectionLost, Rejected, ClientKnown, MessageIdSeen, QueueActive,

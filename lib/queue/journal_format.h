@@ -29,7 +29,9 @@ struct Completed {
 
 enum class Outcome : uint8_t {
   kDelivered = 1,
-  kFailed = 2,    // given up for good; its report is not sent yet
+  // Given up for good; its report is not sent yet. With an enhanced code of class 2: delivered, and the sender asked to
+  // be told of it (RFC 3461), which is not done yet.
+  kFailed = 2,
   kExpired = 3,   // too old; its report is not sent yet
   kReported = 4,  // a report was made durable, or none is wanted
   kDeleted = 5,   // by an operator, without a report

@@ -6,10 +6,12 @@
 
 namespace hikyaku::queue {
 
-inline constexpr uint32_t kHasDotLine = 1;  // some line of the content begins with a dot: stuff it on sending
-inline constexpr uint32_t kMoved = 2;       // a copy made by reclaim: it is no new message (README.md, "Steps" 6)
-inline constexpr uint32_t kEightBit = 4;    // the content has a byte above 127
-inline constexpr uint32_t kHasBody = 8;     // the content's greater part stands in a file of its own: body_format.h
+inline constexpr uint32_t kHasDotLine = 1;    // some line of the content begins with a dot: stuff it on sending
+inline constexpr uint32_t kMoved = 2;         // a copy made by reclaim: it is no new message (README.md, "Steps" 6)
+inline constexpr uint32_t kEightBit = 4;      // the content has a byte above 127
+inline constexpr uint32_t kHasBody = 8;       // the content's greater part stands in a file of its own: body_format.h
+inline constexpr uint32_t kHasLongLine = 16;  // some line has more than 998 octets without its CRLF
+inline constexpr uint32_t kUtf8Header = 32;   // sent with SMTPUTF8, and its header has a byte above 127
 
 // Bytes of the reference to that file, at the front of the content in the segment: body_format.h.
 inline constexpr uint64_t kBodyReferenceSize = 24;

@@ -8,7 +8,7 @@ namespace {
 
 RecipientFact fact_of(const RecipientRest& rest) {
   return {.done = rest.step == RestStep::kDone,
-          .failed = rest.step == RestStep::kReportDue,
+          .failed = rest.step == RestStep::kReportDue && !rest.enhanced_code.starts_with('2'),
           .attempts = rest.attempts,
           .enhanced_code = rest.enhanced_code,
           .reply = rest.reply};
@@ -62,7 +62,8 @@ RecipientFact& QueueFacts::recipient(QueueId id, uint32_t index) {
 
 void QueueFacts::take(const RecipientDone& done) {
   RecipientFact& fact = recipient(done.id, done.recipient);
-  fact.failed = done.outcome == Outcome::kFailed || done.outcome == Outcome::kExpired;
+  const bool report_due = done.outcome == Outcome::kFailed || done.outcome == Outcome::kExpired;
+  fact.failed = report_due && !done.enhanced_code.starts_with('2');
   fact.done = !fact.failed;
   fact.enhanced_code = done.enhanced_code;
   fact.reply = done.reply;

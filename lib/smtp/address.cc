@@ -19,7 +19,8 @@ constexpr std::array<bool, 256> make_atext_or_dot() {
 constexpr auto kAtextOrDot = make_atext_or_dot();
 
 constexpr bool is_atext_or_dot(char c) { return kAtextOrDot[static_cast<unsigned char>(c)]; }
-constexpr bool is_printable(char c) { return c >= ' ' && c <= '~'; }
+constexpr bool is_high(char c) { return static_cast<unsigned char>(c) > 127; }
+constexpr bool is_printable(char c) { return (c >= ' ' && c <= '~') || is_high(c); }
 constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
 constexpr bool is_hex(char c) { return util::is_digit(c) || (util::lower(c) >= 'a' && util::lower(c) <= 'f'); }
 
@@ -100,7 +101,7 @@ const char* fault_of_domain(std::string_view domain) {
     if (label.empty() || label.size() > 63) return "bad length of a domain label";
     if (label.front() == '-' || label.back() == '-') return "misplaced hyphen in domain";
     for (const char c : label)
-      if (!util::is_alnum(c) && c != '-' && c != '_') return "bad character in domain";
+      if (!util::is_alnum(c) && c != '-' && c != '_' && !is_high(c)) return "bad character in domain";
     digits_only = std::ranges::all_of(label, util::is_digit);
     if (end == domain.size()) break;
     domain.remove_prefix(end + 1);
@@ -114,7 +115,8 @@ const char* fault_of_local(std::string_view local) {
   if (local.empty()) return "empty local part";
   if (local.size() > kMaxLocalPart) return "local part too long";
   if (local.front() == '"') return quoted_length(local) == local.size() ? nullptr : "bad quoted local part";
-  return std::ranges::all_of(local, is_atext_or_dot) ? nullptr : "bad character in local part";
+  const auto is_good = [](char c) { return is_atext_or_dot(c) || is_high(c); };
+  return std::ranges::all_of(local, is_good) ? nullptr : "bad character in local part";
 }
 
 // Octets before the '@' that ends the local part; nothing when there is none.
@@ -182,10 +184,8 @@ util::Result<std::string_view> without_route(std::string_view path) {
 }  // namespace
 
 util::Result<Address> parse_mailbox(std::string_view text) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) > 127) return util::permanent("non-ASCII address without SMTPUTF8");
-    if (!is_printable(c)) return util::permanent("control character in address");
-  }
+  if (!std::ranges::all_of(text, is_printable)) return util::permanent("control character in address");
+  if (!util::is_utf8(text)) return util::permanent("octets that are not UTF-8 in address");
   const std::optional<size_t> length = local_length(text);
   if (!length) return util::permanent("address without domain");
   if (const char* fault = fault_of_local(text.substr(0, *length))) return util::permanent(fault);

@@ -35,7 +35,7 @@ struct Address {
 //
 // Lenient, because mail for Japanese carriers needs it: dots at the start, at the end and in a row in a local part
 // are accepted always. Unless `strict` also white space before the path and missing angle brackets (row 110).
-// 8-bit octets are refused: SMTPUTF8 (RFC 6531) is not offered.
+// Characters beyond ASCII are taken in UTF-8 (RFC 6531 section 3.3); whether they may stand there, the caller knows.
 util::Result<Address> take_reverse_path(std::string_view& text, bool strict);  // of MAIL; may be <>
 util::Result<Address> take_forward_path(std::string_view& text, bool strict);  // of RCPT; may be <Postmaster>
 

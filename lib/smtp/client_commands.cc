@@ -43,8 +43,10 @@ std::optional<Reply> ClientSession::unsendable(const Job& job) const {
   if (size_limit_ != 0 && job.size > size_limit_)
     return Reply{0, "5.3.4",
                  "message size " + std::to_string(job.size) + " exceeds size limit " + std::to_string(size_limit_)};
+  if (job.smtputf8 && !smtputf8_) return Reply{0, "5.6.7", "SMTPUTF8 is required, but was not offered"};
   if (!is_safe(job.sender)) return Reply{0, "5.1.7", "control character in sender address"};
-  if (!std::ranges::all_of(job.recipients, is_safe)) return Reply{0, "5.1.3", "control character in recipient address"};
+  if (!std::ranges::all_of(job.recipients, is_safe, &Recipient::mailbox))
+    return Reply{0, "5.1.3", "control character in recipient address"};
   return std::nullopt;
 }
 
@@ -64,8 +66,14 @@ void ClientSession::append_command(std::string& wire, const Running& running, si
     wire.append("MAIL FROM:<").append(job.sender).append(">");
     if (size_) wire.append(" SIZE=").append(std::to_string(job.size));
     if (eight_bit_mime_ && job.eight_bit) wire.append(" BODY=8BITMIME");
+    if (job.smtputf8) wire.append(" SMTPUTF8");
+    if (dsn_ && !job.return_content.empty()) wire.append(" RET=").append(job.return_content);
+    if (dsn_ && !job.envelope_id.empty()) wire.append(" ENVID=").append(job.envelope_id);
   } else if (index + 1 < running.commands()) {
-    wire.append("RCPT TO:<").append(job.recipients[index - 1]).append(">");
+    const Recipient& recipient = job.recipients[index - 1];
+    wire.append("RCPT TO:<").append(recipient.mailbox).append(">");
+    if (dsn_ && recipient.notify != 0) wire.append(" NOTIFY=").append(notify_text(recipient.notify));
+    if (dsn_ && !recipient.original_recipient.empty()) wire.append(" ORCPT=").append(recipient.original_recipient);
   } else {
     wire.append("DATA");
   }

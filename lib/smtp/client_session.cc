@@ -89,6 +89,10 @@ void ClientSession::read_keywords(std::string_view lines) {
       pipelining_ = options_.pipelining;
     } else if (util::iequals(words[0], "8BITMIME")) {
       eight_bit_mime_ = true;
+    } else if (util::iequals(words[0], "SMTPUTF8")) {
+      smtputf8_ = true;
+    } else if (util::iequals(words[0], "DSN")) {
+      dsn_ = true;
     } else if (util::iequals(words[0], "SIZE")) {
       size_ = true;
       if (words.size() > 1) size_limit_ = util::parse_number(words[1]).value_or(0);
@@ -142,7 +146,7 @@ void ClientSession::on_data(Reply reply, std::vector<ClientAction>& out) {
   if (current_->reported) {
     send(".\r\n", out);
   } else {
-    out.push_back(SendContent{current_->job.id});
+    out.push_back(SendContent{current_->job.id, eight_bit_mime_});
     current_->sending_content = true;
   }
   ending_ = std::exchange(current_, std::nullopt);

@@ -1,5 +1,5 @@
-// The client's side of one SMTP connection (RFC 5321, 2920, 1870, 6152): takes jobs, gives a result per recipient;
-// bytes in, actions out, no I/O, resumable at any byte.
+// The client's side of one SMTP connection (RFC 5321, 2920, 1870, 6152, 3461, 6531): takes jobs, gives a result per
+// recipient; bytes in, actions out, no I/O, resumable at any byte.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "smtp/dsn.h"
 #include "smtp/reply.h"
 
 namespace hikyaku::smtp {
@@ -22,9 +23,12 @@ struct ClientOptions {
 struct Job {
   uint64_t id = 0;  // the caller's; comes back in the actions
   std::string sender;
-  std::vector<std::string> recipients;  // at least one
-  uint64_t size = 0;                    // octets of the content
-  bool eight_bit = false;               // the content has octets above 127
+  std::vector<Recipient> recipients;  // at least one
+  uint64_t size = 0;                  // octets of the content
+  bool eight_bit = false;             // the content has octets above 127
+  bool smtputf8 = false;              // addresses or the header have UTF-8: only a server with SMTPUTF8 can take it
+  std::string envelope_id{};          // ENVID and RET of RFC 3461 as they were given, empty when not
+  std::string return_content{};
 };
 
 // Where a conversation stands; the caller chooses the deadline by it.
@@ -72,6 +76,7 @@ struct Send {
 // handed to the socket.
 struct SendContent {
   uint64_t job = 0;
+  bool takes_eight_bit = true;  // the server offers 8BITMIME; else content with octets above 127 wants to be encoded
   bool operator==(const SendContent&) const = default;
 };
 // Every recipient has its result, in the order of the job's recipients. The job is the caller's again.
@@ -121,6 +126,7 @@ class ClientSession {
   bool closed() const { return closed_; }
   bool idle() const { return stage() == Stage::kIdle; }
   bool offers_pipelining() const { return pipelining_; }
+  bool offers_dsn() const { return dsn_; }  // it was told what the sender wants to know, and will see to that
   uint64_t offered_size() const { return size_limit_; }  // of SIZE; 0: none given
   unsigned jobs_started() const { return jobs_; }        // conn_use=
   // Complete replies so far. Each reply has its time; bytes of one that has not ended are no reason to wait longer.
@@ -178,6 +184,8 @@ class ClientSession {
   uint64_t replies_ = 0;
   bool pipelining_ = false;
   bool eight_bit_mime_ = false;
+  bool dsn_ = false;
+  bool smtputf8_ = false;
   bool size_ = false;
   bool ready_ = false;
   bool quit_wanted_ = false;

@@ -1,8 +1,10 @@
-// Takes the content out of the octets behind DATA.
+// Takes the content out of the octets behind DATA and BDAT.
 #include "smtp/data_decoder.h"
 
-#include <algorithm>
 #include <cstring>
+
+#include "smtp/line_folder.h"
+#include "util/text.h"
 
 namespace hikyaku::smtp {
 namespace {
@@ -11,20 +13,6 @@ namespace {
 size_t find(std::string_view bytes, char c, size_t from, size_t end) {
   const void* hit = std::memchr(bytes.data() + from, c, end - from);
   return hit ? static_cast<size_t>(static_cast<const char*>(hit) - bytes.data()) : end;
-}
-
-// Words instead of octets: this runs over all content, and g++ does not make vectors of an octet loop at -O2.
-bool has_high_bit(std::string_view bytes) {
-  constexpr size_t kBlock = 4 * sizeof(uint64_t);
-  constexpr uint64_t kHighBits = 0x8080808080808080;
-  size_t i = 0;
-  for (; i + kBlock <= bytes.size(); i += kBlock) {
-    uint64_t words[4];
-    std::memcpy(words, bytes.data() + i, kBlock);
-    if ((words[0] | words[1] | words[2] | words[3]) & kHighBits) return true;
-  }
-  return std::any_of(bytes.begin() + static_cast<std::ptrdiff_t>(i), bytes.end(),
-                     [](char c) { return static_cast<unsigned char>(c) > 127; });
 }
 
 }  // namespace
@@ -47,6 +35,28 @@ DataDecoder::Step DataDecoder::decode(std::string_view bytes, std::string& conte
   return {used, false};
 }
 
+// A dot at the start of a line is put here, where decode() would take it for the client's stuffing or for the end.
+void DataDecoder::decode_chunk(std::string_view bytes, std::string& content) {
+  while (!bytes.empty()) {
+    if (bytes.front() == '.' && (at_ == At::kLineStart || at_ == At::kLfLineStart)) {
+      put_text(".", content);
+      has_dot_line_ = true;
+      at_ = At::kInLine;
+      bytes.remove_prefix(1);
+    } else {
+      const size_t next_dot_line = bytes.find("\n.");
+      const std::string_view piece = bytes.substr(0, next_dot_line == bytes.npos ? bytes.npos : next_dot_line + 1);
+      decode(piece, content);
+      bytes.remove_prefix(piece.size());
+    }
+  }
+}
+
+void DataDecoder::end_chunks(std::string& content) {
+  if (at_ == At::kCr) put_text(" ", content);
+  at_ = At::kInLine;
+}
+
 // Copies the longest run from `from` that is content as it stands: whole lines with CRLF and without a leading dot,
 // then a line up to its odd CR or LF. `lf` is the first LF at or behind `from`; it is carried along so that a run of
 // bare CRs does not search the same octets again and again.
@@ -57,6 +67,7 @@ size_t DataDecoder::copy_plain(std::string_view bytes, size_t from, size_t& lf, 
     if (lf < at) lf = find(bytes, '\n', at, bytes.size());
     const size_t cr = find(bytes, '\r', at, lf);
     const bool ends_well = lf < bytes.size() && cr + 1 == lf;
+    lengthen_line(cr - at);
     if (!ends_well) {
       if (cr > at) line_start = false;
       at = cr;
@@ -64,6 +75,7 @@ size_t DataDecoder::copy_plain(std::string_view bytes, size_t from, size_t& lf, 
     }
     at = lf + 1;
     line_start = true;
+    line_length_ = 0;
   }
   if (at > from) {
     put(bytes.substr(from, at - from), content);
@@ -77,11 +89,11 @@ bool DataDecoder::step(char c, std::string& content) {
   switch (at_) {
     case At::kCr:
       if (c == '\n') {
-        put("\r\n", content);
+        put_line_end("\r\n", content);
         at_ = At::kLineStart;
         return false;
       }
-      put(" ", content);
+      put_text(" ", content);
       at_ = At::kInLine;
       return step(c, content);
     case At::kDot:
@@ -98,12 +110,12 @@ bool DataDecoder::step(char c, std::string& content) {
     at_ = At::kCr;
   } else if (c == '\n') {
     has_bare_newline_ = true;
-    put("\r\n", content);
+    put_line_end("\r\n", content);
     at_ = At::kLfLineStart;
   } else if (c == '.' && at_ != At::kInLine) {
     at_ = at_ == At::kLineStart ? At::kDot : At::kLfDot;
   } else {
-    put({&c, 1}, content);
+    put_text({&c, 1}, content);
     at_ = At::kInLine;
   }
   return false;
@@ -123,20 +135,35 @@ bool DataDecoder::step_at_dot(char c, std::string& content) {
     }
     has_dot_line_ = true;
     if (!cr_seen) has_bare_newline_ = true;
-    put(".\r\n", content);
+    put_line_end(".\r\n", content);
     at_ = cr_seen ? At::kLineStart : At::kLfLineStart;
     return false;
   }
   // The dot was stuffed and is dropped.
-  if (cr_seen) put(" ", content);
+  if (cr_seen) put_text(" ", content);
   if (!cr_seen && c == '.') has_dot_line_ = true;
   at_ = At::kInLine;
   return step(c, content);
 }
 
+void DataDecoder::put_text(std::string_view text, std::string& content) {
+  lengthen_line(text.size());
+  put(text, content);
+}
+
+void DataDecoder::put_line_end(std::string_view text, std::string& content) {
+  line_length_ = 0;
+  put(text, content);
+}
+
+void DataDecoder::lengthen_line(size_t octets) {
+  line_length_ += octets;
+  if (line_length_ > kLongestLine) has_long_line_ = true;
+}
+
 void DataDecoder::put(std::string_view bytes, std::string& content) {
   size_ += bytes.size();
-  if (!eight_bit_) eight_bit_ = has_high_bit(bytes);
+  if (!eight_bit_) eight_bit_ = !util::is_ascii(bytes);
   if (!over_limit()) content.append(bytes);
 }
 

@@ -1,5 +1,5 @@
 // Takes the content out of the octets behind DATA: finds its end, removes dot-stuffing (RFC 5321 section 4.5.2), makes
-// every line end CRLF.
+// every line end CRLF. Or out of those of BDAT (RFC 3030), which have no end of their own and are not dot-stuffed.
 #pragma once
 
 #include <cstddef>
@@ -28,10 +28,15 @@ class DataDecoder {
   };
   // Appends to `content`. Beyond the limit nothing more is appended, but the end is still looked for.
   Step decode(std::string_view bytes, std::string& content);
+  // Instead of decode(): a piece of a chunk. A dot is an octet like any other; CR and LF come out as above.
+  void decode_chunk(std::string_view bytes, std::string& content);
+  // Behind the last chunk: a CR may have been its last octet.
+  void end_chunks(std::string& content);
 
   uint64_t size() const { return size_; }  // decoded octets, also those beyond the limit
   bool over_limit() const { return limit_ != 0 && size_ > limit_; }
-  bool has_dot_line() const { return has_dot_line_; }  // a line of the decoded content begins with '.'
+  bool has_dot_line() const { return has_dot_line_; }    // a line of the decoded content begins with '.'
+  bool has_long_line() const { return has_long_line_; }  // one has more than kLongestLine octets
   bool eight_bit() const { return eight_bit_; }
   bool has_bare_newline() const { return has_bare_newline_; }  // an LF came without a CR before it
 
@@ -51,12 +56,17 @@ class DataDecoder {
   size_t copy_plain(std::string_view bytes, size_t from, size_t& lf, std::string& content);
   bool step(char c, std::string& content);
   bool step_at_dot(char c, std::string& content);
+  void put_text(std::string_view text, std::string& content);
+  void put_line_end(std::string_view text, std::string& content);
   void put(std::string_view bytes, std::string& content);
+  void lengthen_line(size_t octets);
 
   uint64_t limit_ = 0;
   uint64_t size_ = 0;
+  uint64_t line_length_ = 0;  // octets of the line that is not at its end
   At at_ = At::kLineStart;
   bool has_dot_line_ = false;
+  bool has_long_line_ = false;
   bool eight_bit_ = false;
   bool has_bare_newline_ = false;
 };

@@ -10,16 +10,15 @@
 namespace hikyaku::smtp {
 namespace {
 
-constexpr size_t kKeptPiece = 128 << 10;
-
 struct VerbName {
   std::string_view name;
   Verb verb;
 };
 // Most frequent first.
 constexpr VerbName kVerbNames[] = {
-    {"MAIL", Verb::kMail}, {"RCPT", Verb::kRcpt}, {"DATA", Verb::kData}, {"EHLO", Verb::kEhlo}, {"QUIT", Verb::kQuit},
-    {"RSET", Verb::kRset}, {"HELO", Verb::kHelo}, {"NOOP", Verb::kNoop}, {"VRFY", Verb::kVrfy}, {"HELP", Verb::kHelp},
+    {"MAIL", Verb::kMail}, {"RCPT", Verb::kRcpt}, {"DATA", Verb::kData}, {"BDAT", Verb::kBdat},
+    {"EHLO", Verb::kEhlo}, {"QUIT", Verb::kQuit}, {"RSET", Verb::kRset}, {"HELO", Verb::kHelo},
+    {"NOOP", Verb::kNoop}, {"VRFY", Verb::kVrfy}, {"HELP", Verb::kHelp},
 };
 
 Verb verb_of(std::string_view word) {
@@ -68,8 +67,12 @@ void ServerSession::receive(std::string_view bytes, std::vector<Action>& out) {
 }
 
 void ServerSession::consume(std::string_view bytes, std::vector<Action>& out) {
-  while (!bytes.empty() && !waiting() && !closed_)
-    bytes.remove_prefix(in_content_ ? consume_content(bytes, out) : consume_line(bytes, out));
+  while (!bytes.empty() && !waiting() && !closed_) {
+    const size_t used = !in_content_   ? consume_line(bytes, out)
+                        : has_chunks() ? consume_chunk(bytes, out)
+                                       : consume_content(bytes, out);
+    bytes.remove_prefix(used);
+  }
   if (waiting()) kept_.assign(bytes);
 }
 
@@ -81,17 +84,8 @@ void ServerSession::go_on(std::vector<Action>& out) {
 }
 
 size_t ServerSession::consume_content(std::string_view bytes, std::vector<Action>& out) {
-  if (in_pieces_) forget_piece();
   const DataDecoder::Step step = decoder_.decode(bytes, content_);
-  if (is_doomed()) {
-    std::string().swap(content_);
-    if (std::exchange(in_pieces_, false)) out.push_back(ContentDropped{});
-  } else if (in_pieces_) {
-    if (!content_.empty()) out.push_back(ContentPiece{content_});
-  } else if (options_.gather_limit != 0 && content_.size() > options_.gather_limit) {
-    in_pieces_ = true;
-    out.push_back(BigContent{transaction_, content_});
-  }
+  hand_out_content(out);
   if (step.done) {
     end_of_content(out);
     look_at_errors(out);
@@ -99,12 +93,32 @@ size_t ServerSession::consume_content(std::string_view bytes, std::vector<Action
   return step.used;
 }
 
-// What was handed out has been used. The first piece is large, and its memory is not kept.
-void ServerSession::forget_piece() {
-  if (content_.capacity() > kKeptPiece)
+// Of a chunk that is refused, every octet is passed over: it must not be read as commands.
+size_t ServerSession::consume_chunk(std::string_view bytes, std::vector<Action>& out) {
+  bytes = bytes.substr(0, chunk_.left);
+  chunk_.left -= bytes.size();
+  if (chunks_ == Chunks::kGood) {
+    decoder_.decode_chunk(bytes, content_);
+    if (chunk_.left == 0 && chunk_.last) decoder_.end_chunks(content_);
+    hand_out_content(out);
+  }
+  if (chunk_.left == 0) {
+    end_of_chunk(out);
+    look_at_errors(out);
+  }
+  return bytes.size();
+}
+
+void ServerSession::hand_out_content(std::vector<Action>& out) {
+  if (is_doomed()) {
     std::string().swap(content_);
-  else
-    content_.clear();
+    if (std::exchange(in_pieces_, false)) out.push_back(ContentDropped{});
+  } else if (in_pieces_) {
+    if (!content_.empty()) out.push_back(ContentPiece{std::exchange(content_, {})});
+  } else if (options_.gather_limit != 0 && content_.size() > options_.gather_limit) {
+    in_pieces_ = true;
+    out.push_back(BigContent{transaction_, std::exchange(content_, {})});
+  }
 }
 
 size_t ServerSession::consume_line(std::string_view bytes, std::vector<Action>& out) {
@@ -161,7 +175,7 @@ void ServerSession::run_line(std::string_view line, bool more, std::vector<Actio
   } else if (last_verb_ == Verb::kUnknown) {
     unknown(word, out);
   } else {
-    run_command(last_verb_, util::trim(line.substr(end)), out);
+    run_command(last_verb_, util::trim(line.substr(end)), more, out);
     // What stands behind a DATA that was refused may be somebody's message: it must not be read as commands.
     if (more && last_verb_ == Verb::kData && options_.forbid_blind_talk && !in_content_ && !closed_) talks_blindly(out);
   }
@@ -181,8 +195,8 @@ void ServerSession::decided(Verdict verdict, std::vector<Action>& out) {
   const bool sender = waiting_ == Waiting::kSender;
   waiting_ = Waiting::kNothing;
   if (verdict.refusal) {
-    refuse_at(sender ? "MAIL" : "RCPT", std::move(*verdict.refusal), std::exchange(asked_, {}), out);
-    if (sender) end_transaction();
+    refuse_at(sender ? "MAIL" : "RCPT", std::move(*verdict.refusal), std::exchange(asked_, {}).mailbox, out);
+    if (sender) end_transaction(out);
   } else if (sender) {
     begin_transaction();
   } else {
@@ -196,9 +210,8 @@ void ServerSession::stored(Reply reply, std::vector<Action>& out) {
   if (closed_) return;
   util::ensure(waiting_ == Waiting::kStored, "stored() without a message");
   waiting_ = Waiting::kNothing;
-  std::string().swap(content_);
   if (reply.is_positive()) {
-    ++counts_[static_cast<size_t>(Verb::kData)].accepted;
+    ++counts_[static_cast<size_t>(last_verb_)].accepted;  // DATA or BDAT
     errors_ = 0;
     junk_ = 0;
     slowed_ = false;
@@ -301,7 +314,7 @@ void ServerSession::close(std::vector<Action>& out) {
 // ---- For the log.
 
 std::string ServerSession::place() const {
-  if (in_content_) return "DATA (" + std::to_string(content_bytes()) + " bytes)";
+  if (in_content_) return std::string(name_of(last_verb_)) + " (" + std::to_string(content_bytes()) + " bytes)";
   if (after_message_) return "END-OF-MESSAGE";
   const bool none = std::ranges::all_of(counts_, [](const Count& count) { return count.given == 0; });
   return none ? "CONNECT" : std::string(name_of(last_verb_));

@@ -1,5 +1,5 @@
-// The server's side of one SMTP connection (RFC 5321, 2920, 1870, 6152): bytes in, actions out, no I/O, resumable at
-// any byte.
+// The server's side of one SMTP connection (RFC 5321, 2920, 1870, 6152, 3030, 3461, 6531): bytes in, actions out, no
+// I/O, resumable at any byte.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@
 
 #include "smtp/address.h"
 #include "smtp/data_decoder.h"
+#include "smtp/dsn.h"
 #include "smtp/reply.h"
 
 namespace hikyaku::smtp {
@@ -45,10 +46,13 @@ struct ServerOptions {
 
 // What a client has said for one message: MAIL makes it, and its end, RSET, HELO and EHLO destroy it.
 struct Transaction {
-  std::string sender;                   // mailbox, empty is the null sender
-  std::vector<std::string> recipients;  // accepted ones, in their order
-  std::optional<uint64_t> size;         // SIZE= of MAIL
-  bool eight_bit_mime = false;          // BODY=8BITMIME
+  std::string sender;                 // mailbox, empty is the null sender
+  std::vector<Recipient> recipients;  // accepted ones, in their order
+  std::optional<uint64_t> size{};     // SIZE= of MAIL
+  bool eight_bit_mime = false;        // BODY=8BITMIME
+  bool smtputf8 = false;              // SMTPUTF8: addresses and header may have UTF-8
+  std::string envelope_id{};          // ENVID as given, empty when not
+  std::string return_content{};       // RET: "FULL", "HDRS", empty when not given
 
   bool operator==(const Transaction&) const = default;
 };
@@ -70,15 +74,14 @@ struct AskRecipient {
   bool operator==(const AskRecipient&) const = default;
 };
 // A message grew beyond gather_limit: all of its content that came so far, in the form of Deliver. ContentPiece follows
-// as more comes, then Deliver or ContentDropped, unless the session closes. Bytes are good until the session is called
-// again.
+// as more comes, then Deliver or ContentDropped, unless the session closes.
 struct BigContent {
   Transaction transaction;
-  std::string_view bytes;
+  std::string bytes;
   bool operator==(const BigContent&) const = default;
 };
 struct ContentPiece {
-  std::string_view bytes;
+  std::string bytes;
   bool operator==(const ContentPiece&) const = default;
 };
 // The message whose pieces came will be refused.
@@ -89,16 +92,17 @@ struct ContentDropped {
 // dot-stuffed.
 struct Deliver {
   Transaction transaction;
-  std::string content;        // empty when it went in pieces
-  bool has_dot_line = false;  // a line of the content begins with '.'
-  bool eight_bit = false;     // an octet of the content is above 127
-  bool in_pieces = false;     // all of the content went before, in BigContent and ContentPiece
+  std::string content;         // empty when it went in pieces
+  bool has_dot_line = false;   // a line of the content begins with '.'
+  bool eight_bit = false;      // an octet of the content is above 127
+  bool has_long_line = false;  // a line of it has more than kLongestLine octets
+  bool in_pieces = false;      // all of the content went before, in BigContent and ContentPiece
   bool operator==(const Deliver&) const = default;
 };
-// For the log: MAIL, RCPT, DATA or a message's end was refused by the session or by decided(). A refusal by stored() is
-// the caller's own and is not told.
+// For the log: MAIL, RCPT, DATA, BDAT or a message's end was refused by the session or by decided(). A refusal by
+// stored() is the caller's own and is not told.
 struct Rejected {
-  std::string_view stage;  // "MAIL", "RCPT", "DATA", "END-OF-MESSAGE"
+  std::string_view stage;  // "MAIL", "RCPT", "DATA", "BDAT", "END-OF-MESSAGE"
   Reply reply;
   std::string sender, recipient;  // as far as known
   bool operator==(const Rejected&) const = default;
@@ -128,7 +132,7 @@ struct Verdict {
   static Verdict refuse(Reply reply) { return {std::move(reply)}; }
 };
 
-enum class Verb : uint8_t { kHelo, kEhlo, kMail, kRcpt, kData, kRset, kNoop, kVrfy, kHelp, kQuit, kUnknown };
+enum class Verb : uint8_t { kHelo, kEhlo, kMail, kRcpt, kData, kBdat, kRset, kNoop, kVrfy, kHelp, kQuit, kUnknown };
 inline constexpr size_t kVerbs = static_cast<size_t>(Verb::kUnknown) + 1;
 
 class ServerSession {
@@ -159,17 +163,29 @@ class ServerSession {
   uint64_t transactions() const { return transactions_; }
   // Command lines that have come to their end.
   uint64_t commands() const { return commands_; }
-  bool receiving_content() const { return in_content_; }
+  bool receiving_content() const { return in_content_; }  // or a chunk
   uint64_t content_bytes() const { return decoder_.size(); }
   // Octets of content that the session holds.
-  size_t gathered() const { return in_content_ && !in_pieces_ ? content_.size() : 0; }
-  // For "lost connection after X from": "CONNECT", "EHLO", "DATA (12 bytes)", "END-OF-MESSAGE", "UNKNOWN".
+  size_t gathered() const { return content_.size(); }
+  // For "lost connection after X from": "CONNECT", "EHLO", "DATA (12 bytes)", "BDAT (12 bytes)", "END-OF-MESSAGE",
+  // "UNKNOWN".
   std::string place() const;
   // For "disconnect from host[ip] ": "ehlo=1 mail=1 rcpt=1/2 data=1 quit=1 commands=5/6" (accepted/given).
   std::string command_counts() const;
 
  private:
   enum class Waiting : uint8_t { kNothing, kSender, kRecipient, kStored, kDelay };
+  // What BDAT has brought of a message (RFC 3030).
+  enum class Chunks : uint8_t {
+    kNone,
+    kGood,
+    kRefused,  // all that follow are, up to the last or to RSET
+  };
+  struct Chunk {
+    uint64_t size = 0;
+    uint64_t left = 0;  // octets to come
+    bool last = false;
+  };
   struct Count {
     unsigned given = 0;
     unsigned accepted = 0;
@@ -179,14 +195,20 @@ class ServerSession {
   void consume(std::string_view bytes, std::vector<Action>& out);
   void finish(std::vector<Action>& out);
   size_t consume_content(std::string_view bytes, std::vector<Action>& out);
+  size_t consume_chunk(std::string_view bytes, std::vector<Action>& out);
+  void hand_out_content(std::vector<Action>& out);
   size_t consume_line(std::string_view bytes, std::vector<Action>& out);
   void begin_command(std::vector<Action>& out);
   void run_line(std::string_view line, bool more, std::vector<Action>& out);
   void talks_blindly(std::vector<Action>& out);
-  void run_command(Verb verb, std::string_view arguments, std::vector<Action>& out);
+  void run_command(Verb verb, std::string_view arguments, bool more, std::vector<Action>& out);
   bool is_doomed() const;
+  bool has_chunks() const { return chunks_ != Chunks::kNone; }
+  void begin_content();
+  void end_of_chunk(std::vector<Action>& out);
   void end_of_content(std::vector<Action>& out);
-  void forget_piece();
+  void refuse_chunk(Reply reply, std::vector<Action>& out);
+  Reply doom() const;
   void go_on(std::vector<Action>& out);
 
   // Commands.
@@ -194,15 +216,17 @@ class ServerSession {
   void mail(std::string_view arguments, std::vector<Action>& out);
   void rcpt(std::string_view arguments, std::vector<Action>& out);
   void data(std::string_view arguments, std::vector<Action>& out);
+  void bdat(std::string_view arguments, bool more, std::vector<Action>& out);
   void rset(std::string_view arguments, std::vector<Action>& out);
   void vrfy(std::string_view arguments, std::vector<Action>& out);
   void help();
   void unknown(std::string_view word, std::vector<Action>& out);
   std::optional<Reply> read_mail_parameters(std::string_view arguments, Transaction& transaction) const;
+  std::optional<Reply> read_recipient_parameters(std::string_view arguments, Recipient& recipient) const;
   void begin_transaction();
-  void end_transaction();
+  void end_transaction(std::vector<Action>& out);
   void refuse_overshoot(std::string recipient, std::vector<Action>& out);
-  void add_recipient(std::string recipient);
+  void add_recipient(Recipient recipient);
   void count_junk();
 
   // Output.
@@ -225,7 +249,7 @@ class ServerSession {
 
   std::string helo_;
   Transaction transaction_;
-  std::string asked_;  // the recipient that is being decided
+  Recipient asked_;  // that is being decided
   uint64_t transactions_ = 0;
   uint64_t commands_ = 0;
   std::array<Count, kVerbs> counts_ = {};
@@ -234,6 +258,8 @@ class ServerSession {
   size_t overshoot_ = 0;  // recipients beyond the limit, in this transaction
   Verb last_verb_ = Verb::kUnknown;
   Waiting waiting_ = Waiting::kNothing;
+  Chunks chunks_ = Chunks::kNone;
+  Chunk chunk_;
   bool esmtp_ = false;
   bool in_transaction_ = false;
   bool in_content_ = false;

@@ -2,6 +2,7 @@
 #include "util/text.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace hikyaku::util {
 
@@ -48,6 +49,20 @@ std::optional<uint64_t> parse_number(std::string_view text) {
   return value;
 }
 
+// Words instead of octets: this runs over all content, and g++ does not make vectors of an octet loop at -O2.
+bool is_ascii(std::string_view text) {
+  constexpr size_t kBlock = 4 * sizeof(uint64_t);
+  constexpr uint64_t kHighBits = 0x8080808080808080;
+  size_t i = 0;
+  for (; i + kBlock <= text.size(); i += kBlock) {
+    uint64_t words[4];
+    std::memcpy(words, text.data() + i, kBlock);
+    if ((words[0] | words[1] | words[2] | words[3]) & kHighBits) return false;
+  }
+  return std::none_of(text.begin() + static_cast<std::ptrdiff_t>(i), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) > 127; });
+}
+
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> before_last(b.size() + 1), last(b.size() + 1), now(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) last[j] = j;
@@ -90,6 +105,15 @@ size_t utf8_length(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
 
 std::string escape_for_log(std::string_view text) {
   std::string out;

@@ -1,4 +1,4 @@
-// Small questions about text. ASCII only: bytes above 127 are never changed or compared without case.
+// Small questions about text. Bytes above 127 are never changed or compared without case.
 #pragma once
 
 #include <charconv>
@@ -26,8 +26,12 @@ std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, std::string_view separators);
 // The whole of `text` as a decimal number without sign; nothing when it is not one or overflows.
 std::optional<uint64_t> parse_number(std::string_view text);
+// Whether no octet is above 127.
+bool is_ascii(std::string_view text);
 // Number of single-letter edits (insert, delete, replace, swap of neighbours) between two words.
 size_t edit_distance(std::string_view a, std::string_view b);
+// Valid UTF-8 (RFC 3629), without the control characters U+0080 to U+009F.
+bool is_utf8(std::string_view text);
 // Printable ASCII and valid UTF-8 as they are; control characters, backslash and every other byte as \ooo (octal).
 // For a stranger's text in a log line: a line stays one line, whatever was sent.
 std::string escape_for_log(std::string_view text);

@@ -21,7 +21,7 @@ ReportFacts facts() {
   given.arrival = 1457420514 * kSecond;
   given.now = 1457506914 * kSecond;
   given.utc_offset = 9 * 3600;
-  FailedRecipient bob;
+  ReportedRecipient bob;
   bob.address = "bob@example.net";
   bob.status = "5.1.1";
   bob.remote_mta = "mx.example.net";
@@ -115,9 +115,10 @@ void check_fields_of(const std::vector<Fields>& groups) {
   REQUIRE(groups.size() >= 2);
   CHECK(groups[0].count("Reporting-MTA") == 1);
   for (size_t i = 1; i < groups.size(); ++i) {
-    CHECK(groups[i].at("Action") == "failed");
+    const char kind = groups[i].at("Status")[0];
+    CHECK(groups[i].at("Action") == (kind == '2' ? "relayed" : "failed"));
     CHECK(groups[i].count("Final-Recipient") == 1);
-    CHECK((groups[i].at("Status")[0] == '5' || groups[i].at("Status")[0] == '4'));
+    CHECK((kind == '5' || kind == '4' || kind == '2'));
   }
 }
 
@@ -205,6 +206,36 @@ TEST_CASE("what the client asked for in DSN parameters comes back decoded") {
   CHECK_FALSE(has(report.returned, "How are you?"));
 }
 
+TEST_CASE("a message that was handed on is reported with its header, and without a word of failure (RFC 3461 5.2.2)") {
+  ReportFacts given = facts();
+  given.recipients[0].status = "2.0.0";
+  given.recipients[0].reason = "250 2.0.0 Ok: queued as X";
+  const Parsed report = strict_report(make_report(given, kOriginal));
+  CHECK(report.header.at("Subject") == "Your message was handed on");
+  CHECK(has(report.people, "You asked to be told of success."));
+  CHECK(has(report.people, "The answer in the words of the mail server mx.example.net:"));
+  CHECK_FALSE(has(report.people, "We are sorry"));
+  CHECK(report.status[1].at("Action") == "relayed");
+  CHECK(report.status[1].at("Status") == "2.0.0");
+  CHECK(report.status[1].at("Diagnostic-Code") == "smtp; 250 2.0.0 Ok: queued as X");
+  CHECK(report.returned_type == "text/rfc822-headers");
+  CHECK_FALSE(has(report.returned, "How are you?"));
+}
+
+TEST_CASE("what failed stands before what was handed on, and all of the message comes back") {
+  ReportFacts given = facts();
+  given.recipients.insert(given.recipients.begin(), given.recipients[0]);
+  given.recipients[0].address = "well@example.net";
+  given.recipients[0].status = "2.odd";
+  const Parsed report = strict_report(make_report(given, kOriginal));
+  CHECK(report.header.at("Subject") == "Your message could not be delivered");
+  CHECK(has(report.people, "We are sorry"));
+  CHECK(report.people.find("<bob@example.net>") < report.people.find("<well@example.net>"));
+  CHECK(report.status[1].at("Status") == "2.0.0");
+  CHECK(report.status[2].at("Status") == "5.1.1");
+  CHECK(report.returned == kOriginal);
+}
+
 TEST_CASE("a recipient whose time ran out is told so (row 36)") {
   ReportFacts given = facts();
   given.recipients[0] = {"bob@example.net", "", "", "", "connect to 192.0.2.1: Connection refused", 0, true};
@@ -229,7 +260,7 @@ TEST_CASE("every failed recipient has its own group") {
 
 TEST_CASE("a status that is none is replaced") {
   for (const char* status :
-       {"", "2.0.0", "5", "5.1", "5.1.1.1", "5..1", "5.1.", "5.1000.1", "5.1.x", " 5.1.1", "5.1.1\r\n"}) {
+       {"", "3.0.0", "5", "5.1", "5.1.1.1", "5..1", "5.1.", "5.1000.1", "5.1.x", " 5.1.1", "5.1.1\r\n"}) {
     ReportFacts given = facts();
     given.recipients[0].status = status;
     CHECK(strict_report(make_report(given, kOriginal)).status[1].at("Status") == "5.0.0");

@@ -16,7 +16,7 @@ class Unchanged(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.hop = cls.enterClassContext(NextHop())
-        cls.hikyaku = cls.enterClassContext(Instance(cls.hop, {"relay_message_size_limit": "64m"}))
+        cls.hikyaku = cls.enterClassContext(Instance(cls.hop, {"relay_message_size_limit": "64m", "smtp_line_length_limit": "0"}))
 
     def arrived(self, wire, recipient, parameters=""):
         """What the next hop gets behind our Received for the octets `wire` behind DATA."""

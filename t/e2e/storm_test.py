@@ -28,7 +28,7 @@ PIECES = [
     b"DATA\r\n" + dot_stuffed(b"X: " + b"y" * 70000 + b"\r\n\r\n" + b"z" * 300000),
     b"DATA\r\n" + b"Received: a\r\n" * 60 + b".\r\n",
     b"RSET\r\n", b"NOOP\r\n" * 10, b"VRFY bob\r\n", b"HELP\r\n", b"EXPN all\r\n", b"QUIT\r\n", b"EHLO again.test\r\n",
-    b"HELO \x1b[31m\r\n", b"BDAT 10 LAST\r\n0123456789",
+    b"HELO \x1b[31m\r\n", b"BDAT 10 LAST\r\n0123456789", b"BDAT 10\r\n0123456789", b"BDAT 99999999999\r\n", b"BDAT x LAST\r\n",
     b"STARTTLS\r\n\x16\x03\x01\x02\x00", b"AUTH PLAIN " + b"A" * 3000 + b"\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n", b"\0" * 100, b"\r" * 100, b"\n" * 30, b"x" * 10000,
 ]

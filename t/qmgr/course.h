@@ -87,8 +87,8 @@ struct Course {
     return outgoing->number;
   }
   // Answers for `recipients` in turn; the last outcome stands for those left.
-  void answer(uint64_t job, queue::QueueId id, std::vector<ipc::Outcome> outcomes) {
-    ipc::Results results{.number = ++number, .job = job, .id = id, .recipients = {}};
+  void answer(uint64_t job, queue::QueueId id, std::vector<ipc::Outcome> outcomes, bool passed_on = false) {
+    ipc::Results results{.number = ++number, .job = job, .id = id, .passed_on = passed_on, .recipients = {}};
     for (size_t i = 0; i < recipients.size(); ++i)
       results.recipients.push_back({.index = recipients[i],
                                     .outcome = outcomes[std::min(i, outcomes.size() - 1)],

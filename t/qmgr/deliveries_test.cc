@@ -158,6 +158,38 @@ TEST_CASE("of recipients that failed only those that want it are in the report")
   CHECK(f.recipients == std::vector<uint32_t>{0, 2});
 }
 
+TEST_CASE("of success the sender is told who asked for that, unless the next hop does it (RFC 3461 5.2.2)") {
+  struct Row {
+    const char* sender;
+    uint8_t notify;
+    bool passed_on, told;
+  };
+  for (const Row& row :
+       {Row{"sender@example.com", queue::kNotifySuccess, false, true},
+        Row{"sender@example.com", queue::kNotifySuccess | queue::kNotifyFailure, false, true},
+        Row{"sender@example.com", queue::kNotifySuccess, true, false}, Row{"", queue::kNotifySuccess, false, false},
+        Row{"sender@example.com", queue::kNotifyFailure, false, false},
+        Row{"sender@example.com", queue::kNotifyNever, false, false}, Row{"sender@example.com", 0, false, false}}) {
+    CAPTURE(row.sender, static_cast<int>(row.notify), row.passed_on);
+    Course f;
+    queue::Envelope what = envelope(2, row.sender);
+    what.recipients[1].notify = row.notify;
+    const auto id = f.admit(what);
+    f.answer(f.take(), id, {Outcome::kSent}, row.passed_on);
+    // It is not delivered again, whatever dies now, and the sender is told once.
+    f.restart();
+    CHECK(f.take() == 0);
+    CHECK((f.find(id) != nullptr) == row.told);
+    const uint64_t report = f.take_report();
+    CHECK((report != 0) == row.told);
+    if (!row.told) continue;
+    CHECK(f.recipients == std::vector<uint32_t>{1});
+    CHECK(f.find(id)->recipients[1].is_relayed());
+    f.deliveries->report_stored(report, f.now);
+    CHECK(f.find(id) == nullptr);
+  }
+}
+
 TEST_CASE("a report that could not be made is made again, and one that was lost with qmgr too") {
   Course f;
   const auto id = f.admit(envelope());

@@ -17,7 +17,7 @@ std::string frame_to(std::string_view address) {
   ipc::Deliver deliver;
   deliver.next_hop_host = "hop.example";
   deliver.sender = "s@example";
-  deliver.recipients = {{7, address}};
+  deliver.recipients = {{.index = 7, .address = address, .original_recipient = {}}};
   std::string frame;
   ipc::encode(deliver, frame);
   return frame;

@@ -91,7 +91,7 @@ TEST_CASE("no member of a message is left out of its list of fields") {
   CHECK(lists_all_members<RecordToMove>());
   CHECK(lists_all_members<JobRecipient>());
   CHECK(lists_all_members<RecipientResult>());
-  CHECK(lists_all_members<FailedRecipient>());
+  CHECK(lists_all_members<ReportedRecipient>());
   CHECK(lists_all_members<Selection>());
   CHECK(lists_all_members<ListedRecipient>());
   CHECK(lists_all_members<ListenerGiven>());

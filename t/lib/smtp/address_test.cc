@@ -32,6 +32,12 @@ TEST_CASE("a path gives its mailbox and leaves what follows") {
   CHECK(forward("<user@sub_domain.example.jp>") == "user@sub_domain.example.jp|");
 }
 
+TEST_CASE("characters beyond ASCII may stand in both parts of a mailbox (RFC 6531)") {
+  CHECK(forward("<\xC3\xBCser@ex\xC3\xA4mple.jp> X") == "\xC3\xBCser@ex\xC3\xA4mple.jp| X");
+  CHECK(forward("<\"\xE9\xA3\x9B \xE8\x84\x9A\"@example.jp>") == "\"\xE9\xA3\x9B \xE8\x84\x9A\"@example.jp|");
+  CHECK(forward("<\xF0\x9F\x98\x80@\xE4\xBE\x8B.jp>") == "\xF0\x9F\x98\x80@\xE4\xBE\x8B.jp|");
+}
+
 TEST_CASE("a mailbox tells its local part and domain") {
   const util::Result<Address> address = smtp::parse_mailbox("\"a@b\"@example.jp");
   REQUIRE(address);
@@ -115,8 +121,11 @@ TEST_CASE("what is no address is refused") {
       "<user@example.jp>x",
       "<user@example.jp>>",
       "<<user@example.jp>>",
-      "<user@ex\xC3\xA4mple.jp>",
-      "<us\xC3\xA4r@example.jp>",
+      "<user@ex\xE4mple.jp>",
+      "<us\xE4r@example.jp>",
+      "<us\xC3@example.jp>",
+      "<us\xC2\x85r@example.jp>",
+      "<us\xED\xA0\x80r@example.jp>",
       "<us\ter@example.jp>",
       std::string("<us\0er@example.jp>", 18),
       "<us\rer@example.jp>",

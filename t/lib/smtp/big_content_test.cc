@@ -72,11 +72,11 @@ TEST_CASE("content beyond the gather limit comes in pieces, whatever the split, 
     ServerSession session(gathering(200));
     const Gathered gathered = receive(session, wire, piece);
     CHECK(gathered.first > 200);
-    CHECK(gathered.transaction == Transaction{"a@example.jp", {"b@example.com"}, std::nullopt, false});
+    CHECK(gathered.transaction == Transaction{"a@example.jp", {Recipient{"b@example.com"}}});
     CHECK(gathered.content == content);
     CHECK_FALSE(gathered.dropped);
     REQUIRE(gathered.delivered);
-    CHECK(gathered.message == Deliver{gathered.transaction, "", true, true, true});
+    CHECK(gathered.message == Deliver{gathered.transaction, "", true, true, false, true});
     CHECK(session.waiting());
   }
 }

@@ -35,10 +35,15 @@ class ClientDialog {
     return told(out);
   }
 
-  std::string start(uint64_t id, std::vector<std::string> recipients = {"b@example.com"}, uint64_t size = 100,
+  std::string start(uint64_t id, const std::vector<std::string>& recipients = {"b@example.com"}, uint64_t size = 100,
                     bool eight_bit = false) {
+    Job job{.id = id, .sender = "a@example.jp", .recipients = {}, .size = size, .eight_bit = eight_bit};
+    for (const std::string& mailbox : recipients) job.recipients.push_back({mailbox});
+    return start(std::move(job));
+  }
+  std::string start(Job job) {
     std::vector<ClientAction> out;
-    session.start({id, "a@example.jp", std::move(recipients), size, eight_bit}, out);
+    session.start(std::move(job), out);
     return told(out);
   }
 

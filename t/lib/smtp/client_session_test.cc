@@ -89,6 +89,38 @@ TEST_CASE("MAIL has the parameters that the server offers and the content needs"
   }
 }
 
+TEST_CASE("what the sender wants to be told goes on to a server that knows DSN, and only there (RFC 3461)") {
+  Job job{
+      .id = 1, .sender = "a@example.jp", .recipients = {}, .size = 9, .envelope_id = "q+2B1", .return_content = "HDRS"};
+  job.recipients = {{"b@example.com", "rfc822;b+2B@example.com", kNotifySuccess | kNotifyDelay},
+                    {"c@example.com", "", kNotifyNever},
+                    {"d@example.com"}};
+  ClientDialog knows;
+  knows.greet("PIPELINING\ndsn");
+  CHECK(knows.session.offers_dsn());
+  CHECK(knows.start(job) ==
+        "> MAIL FROM:<a@example.jp> RET=HDRS ENVID=q+2B1\n"
+        "RCPT TO:<b@example.com> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b+2B@example.com\n"
+        "RCPT TO:<c@example.com> NOTIFY=NEVER\nRCPT TO:<d@example.com>\nDATA\n");
+  ClientDialog does_not;
+  does_not.greet("PIPELINING");
+  CHECK_FALSE(does_not.session.offers_dsn());
+  CHECK(
+      does_not.start(job) ==
+      "> MAIL FROM:<a@example.jp>\nRCPT TO:<b@example.com>\nRCPT TO:<c@example.com>\nRCPT TO:<d@example.com>\nDATA\n");
+}
+
+TEST_CASE("mail that needs SMTPUTF8 goes to a server that has it, and back from any other (RFC 6531)") {
+  Job job{.id = 1, .sender = "\xC3\xBC@example.jp", .recipients = {}, .size = 9, .smtputf8 = true};
+  job.recipients = {{"\xC3\xA4@example.com"}};
+  ClientDialog has;
+  has.greet("SMTPUTF8\n8BITMIME");
+  CHECK(has.start(job) == "> MAIL FROM:<\xC3\xBC@example.jp> SMTPUTF8\n");
+  ClientDialog has_not;
+  has_not.greet("8BITMIME");
+  CHECK(has_not.start(job) == "1 bounced SMTPUTF8 is required, but was not offered (server mx[192.0.2.1])\nready\n");
+}
+
 TEST_CASE("what the server cannot take is returned without being offered to it") {
   ClientDialog client;
   client.greet("SIZE 99");
@@ -248,4 +280,19 @@ TEST_CASE("quit waits for what runs") {
   ending.content_sent();
   CHECK(ending.quit() == "");
   CHECK(ending.say("250 Ok\r\n") == "1 sent 250 Ok\n> QUIT\n");
+}
+
+TEST_CASE("the caller is told whether the server takes content with octets above 127") {
+  for (const bool offered : {false, true}) {
+    ClientDialog dialog;
+    dialog.greet(offered ? "8BITMIME" : "SIZE 1000");
+    dialog.start(1, {"b@example.com"}, 100, true);
+    dialog.say("250 ok\r\n250 ok\r\n");
+    std::vector<ClientAction> out;
+    dialog.session.receive("354 go\r\n", out);
+    const auto content = std::ranges::find_if(
+        out, [](const ClientAction& action) { return std::holds_alternative<SendContent>(action); });
+    REQUIRE(content != out.end());
+    CHECK(std::get<SendContent>(*content).takes_eight_bit == offered);
+  }
 }

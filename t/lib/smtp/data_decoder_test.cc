@@ -17,6 +17,7 @@ struct Decoded {
   uint64_t size = 0;
   bool dot_line = false;
   bool eight_bit = false;
+  bool long_line = false;
   bool over_limit = false;
   bool operator==(const Decoded&) const = default;
 };
@@ -36,6 +37,7 @@ Decoded decode_in_pieces(std::string_view wire, size_t piece, uint64_t limit) {
   result.size = decoder.size();
   result.dot_line = decoder.has_dot_line();
   result.eight_bit = decoder.eight_bit();
+  result.long_line = decoder.has_long_line();
   result.over_limit = decoder.over_limit();
   return result;
 }
@@ -199,17 +201,42 @@ TEST_CASE("octets above 127 are noticed wherever they stand") {
   }
 }
 
+TEST_CASE("a line of more than 998 octets is noticed, however it came") {
+  const std::string x(997, 'x');
+  const struct {
+    std::string wire;
+    bool long_line;
+  } rows[] = {
+      {x + "x\r\n", false},         {x + "xx\r\n", true},
+      {"..x" + x + "\r\n", true},   {"..." + x + "\r\n", true},
+      {".." + x + "\r\n", false},   {"." + x + "x\r\n", false},
+      {x + "\rx\r\n", true},        {x + "\r\r\n", false},
+      {x + "\nxx\r\n", false},      {x + "x\nx\r\n", false},
+      {x + "xx\nx\r\n", true},      {".\r" + x + "x\r\n", true},
+      {x + "\r\nxx\r\n", false},    {"x\r\n" + x + "x\r\n" + x + "\r\n", false},
+      {"\n.\n" + x + "x\n", false},
+  };
+  for (const auto& row : rows)
+    for (const size_t piece : {std::string::npos, 1ul, 2ul, 996ul, 998ul, 999ul, 1000ul}) {
+      CAPTURE(row.wire.size(), row.wire.substr(0, 5), piece);
+      const Decoded decoded = decode_in_pieces(row.wire + "z\r\n.\r\n", piece, 0);
+      CHECK(decoded.done);
+      CHECK(decoded.long_line == row.long_line);
+    }
+}
+
 TEST_CASE("a decoder starts afresh with each message") {
   DataDecoder decoder;
   decoder.start(3);
   std::string content;
-  decoder.decode("..\xFFxyz\r\n.\r\n", content);
-  CHECK((decoder.over_limit() && decoder.eight_bit() && decoder.has_dot_line()));
+  decoder.decode("..\xFFxyz\r\n", content);
+  decoder.decode(std::string(999, 'x') + "\r\n", content);
+  CHECK((decoder.over_limit() && decoder.eight_bit() && decoder.has_dot_line() && decoder.has_long_line()));
   decoder.start(0);
   content.clear();
   CHECK(decoder.decode("a\r\n.\r\n", content).done);
   CHECK(content == "a\r\n");
-  CHECK_FALSE((decoder.over_limit() || decoder.eight_bit() || decoder.has_dot_line()));
+  CHECK_FALSE((decoder.over_limit() || decoder.eight_bit() || decoder.has_dot_line() || decoder.has_long_line()));
 }
 
 TEST_CASE("dots at line starts are doubled and the end is added") {

@@ -101,7 +101,7 @@ TEST_CASE(
       if (client.session.ready() && random() % 3) {
         jobs[next] = 0;
         client.session.start(
-            {next++, "a@example.jp", std::vector<std::string>(1 + random() % 3, "b@example.com"), 1, false}, out);
+            {next++, "a@example.jp", std::vector<Recipient>(1 + random() % 3, Recipient{"b@example.com"}), 1}, out);
       } else if (random() % 2) {
         for (auto& [job, is_sent] : content_sent) is_sent = true;
         client.session.content_sent(out);

@@ -20,7 +20,7 @@ TEST_CASE("a line above the limit is read to its end without being kept") {
   for (const size_t piece : {std::string_view::npos, size_t{1000}, size_t{1}}) {
     ServerDialog dialog;
     CHECK(dialog.say("EHLO c\r\nNOOP " + std::string(20000, 'x') + "\r\nNOOP\r\n", piece)
-              .ends_with("8BITMIME\r\n500 5.5.2 Error: line too long\r\n250 2.0.0 Ok\r\n"));
+              .ends_with("CHUNKING\r\n500 5.5.2 Error: line too long\r\n250 2.0.0 Ok\r\n"));
   }
 }
 
@@ -52,7 +52,7 @@ TEST_CASE("whoever does not wait for the answer to the first hello is no mail cl
     CHECK(dialog.notes == std::vector<Noted>{{"improper command pipelining after " + start.substr(0, 4), ""}});
   }
   ServerDialog dialog(options);
-  CHECK(dialog.say("EHLO c\r\n").ends_with("8BITMIME\r\n"));
+  CHECK(dialog.say("EHLO c\r\n").ends_with("CHUNKING\r\n"));
   CHECK(last_line(dialog.say("MAIL FROM:<a@example.jp>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n")) ==
         "354 End data with <CR><LF>.<CR><LF>");
   CHECK(dialog.say("x\r\n.\r\nNOOP\r\nEHLO d\r\nNOOP\r\n").ends_with("250 2.0.0 Ok\r\n"));

@@ -21,7 +21,8 @@ constexpr std::string_view kWholeDialog =
     "QUIT\r\n";
 
 constexpr std::string_view kWholeReplies =
-    "250-mx.example.jp\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n"
+    "250-mx.example.jp\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
+    "250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"
     "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n"
     "250 2.0.0 Ok: queued as ID\r\n"
     "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n250 2.0.0 Ok: queued as ID\r\n"
@@ -41,11 +42,12 @@ TEST_CASE("a whole dialog gives the same replies and messages whatever its split
     CHECK(dialog.say(kWholeDialog, piece) == kWholeReplies);
     CHECK(dialog.closed);
     REQUIRE(dialog.messages.size() == 2);
-    CHECK(dialog.messages[0] == Deliver{{"a@example.jp", {"b@example.com", "c@example.com"}, 10, true},
-                                        "Subject: x\r\n\r\n.dot\r\n",
-                                        true,
-                                        false});
-    CHECK(dialog.messages[1] == Deliver{{"", {"Postmaster"}, std::nullopt, false}, "", false, false});
+    CHECK(dialog.messages[0] ==
+          Deliver{{"a@example.jp", {Recipient{"b@example.com"}, Recipient{"c@example.com"}}, 10, true},
+                  "Subject: x\r\n\r\n.dot\r\n",
+                  true,
+                  false});
+    CHECK(dialog.messages[1] == Deliver{{"", {Recipient{"Postmaster"}}}, "", false, false});
     CHECK(dialog.session.command_counts() == "ehlo=1 mail=2 rcpt=3 data=2 quit=1 commands=9");
     CHECK(dialog.session.transactions() == 2);
     CHECK(dialog.rejections.empty());
@@ -62,13 +64,41 @@ TEST_CASE("replies to pipelined commands go out in one piece (RFC 2920)") {
 
 TEST_CASE("commands are read without case, with spaces and bare line feeds") {
   ServerDialog dialog;
-  CHECK(last_line(dialog.say("ehlo  client \r\n")) == "250 8BITMIME");
+  CHECK(last_line(dialog.say("ehlo  client \r\n")) == "250 CHUNKING");
   CHECK(dialog.session.helo() == "client");
   CHECK(dialog.say("  mail  from: <a@example.jp>  size=3 \r\n") == "250 2.1.0 Ok\r\n");
   CHECK(dialog.say("Rcpt\tTo:<b@example.com>\n") == "250 2.1.5 Ok\r\n");
   CHECK(dialog.say("noop whatever\r\n") == "250 2.0.0 Ok\r\n");
   CHECK(dialog.say("rset\r\n") == "250 2.0.0 Ok\r\n");
   CHECK_FALSE(dialog.session.in_transaction());
+}
+
+TEST_CASE("what the sender wants to be told is kept as it came (RFC 3461)") {
+  ServerDialog dialog;
+  dialog.say("EHLO c\r\nMAIL FROM:<a@example.jp> ret=hdrs envid=QQ+2B1\r\n");
+  dialog.say("RCPT TO:<b@example.com> NOTIFY=success,FAILURE ORCPT=rfc822;B+2B@example.com\r\n");
+  dialog.say("RCPT TO:<c@example.com> NOTIFY=NEVER\r\nRCPT TO:<d@example.com>\r\n");
+  const Transaction& transaction = dialog.session.transaction();
+  CHECK(transaction.envelope_id == "QQ+2B1");
+  CHECK(transaction.return_content == "HDRS");
+  CHECK(transaction.recipients ==
+        std::vector<Recipient>{{"b@example.com", "rfc822;B+2B@example.com", kNotifySuccess | kNotifyFailure},
+                               {"c@example.com", "", kNotifyNever},
+                               {"d@example.com"}});
+  // Of this message, and of no other.
+  dialog.say("RSET\r\nMAIL FROM:<a@example.jp>\r\n");
+  CHECK(transaction == Transaction{"a@example.jp", {}});
+}
+
+TEST_CASE("with SMTPUTF8 a message may have recipients beyond ASCII (RFC 6531)") {
+  ServerDialog dialog;
+  dialog.say("EHLO c\r\nMAIL FROM:<a@example.jp> SMTPUTF8\r\n");
+  CHECK(dialog.say("RCPT TO:<\xC3\xBC@example.jp> ORCPT=utf-8;\xC3\xBC@example.jp\r\n") == "250 2.1.5 Ok\r\n");
+  CHECK(dialog.session.transaction().smtputf8);
+  CHECK(dialog.session.transaction().recipients ==
+        std::vector<Recipient>{{"\xC3\xBC@example.jp", "utf-8;\xC3\xBC@example.jp"}});
+  dialog.say("RSET\r\nMAIL FROM:<a@example.jp>\r\n");
+  CHECK_FALSE(dialog.session.transaction().smtputf8);
 }
 
 TEST_CASE("HELO is answered without keywords") {
@@ -107,21 +137,39 @@ TEST_CASE("bad arguments are refused with the code that names them") {
       {"EHLO c\r\n", "MAIL FROM:<a@example.jp> BODY=BINARYMIME", "501 5.5.4 Unknown BODY type"},
       {"EHLO c\r\n", "MAIL FROM:<a@example.jp> BODY=7bit", "250 2.1.0 Ok"},
       {"EHLO c\r\n", "MAIL FROM:<a@example.jp> AUTH=<>", "555 5.5.4 Unsupported option: AUTH=<>"},
-      {"EHLO c\r\n", "MAIL FROM:<a@example.jp> SMTPUTF8", "555 5.5.4 Unsupported option: SMTPUTF8"},
+      {"EHLO c\r\n", "MAIL FROM:<a@example.jp> SMTPUTF8=1", "555 5.5.4 Unsupported option: SMTPUTF8=1"},
+      {"EHLO c\r\n", "MAIL FROM:<a@example.jp> SMTPUTF8 smtputf8", "501 5.5.4 Duplicate SMTPUTF8"},
+      {"EHLO c\r\n", "MAIL FROM:<\xC3\xBC@example.jp> SMTPUTF8", "250 2.1.0 Ok"},
+      {"EHLO c\r\n", "MAIL FROM:<\xC3\xBC@example.jp>", "553 5.6.7 Error: an address beyond ASCII needs SMTPUTF8"},
+      {"EHLO c\r\n", "MAIL FROM:<\xC3@example.jp> SMTPUTF8",
+       "501 5.1.7 Bad sender address syntax: octets that are not UTF-8 in address"},
+      {kToMail, "RCPT TO:<\xC3\xBC@example.jp>", "553 5.6.7 Error: an address beyond ASCII needs SMTPUTF8"},
+      {kToMail, "RCPT TO:<b@example.com> ORCPT=utf-8;\xC3\xBC", "501 5.5.4 Bad ORCPT syntax"},
       {kToMail, "RCPT", "501 5.5.4 Syntax: RCPT TO:<address>"},
       {kToMail, "RCPT TO:<>", "501 5.1.3 Bad recipient address syntax: empty address"},
-      {kToMail, "RCPT TO:<b@example.com> NOTIFY=NEVER", "555 5.5.4 Unsupported option: NOTIFY=NEVER"},
+      {"EHLO c\r\n", "MAIL FROM:<a@example.jp> RET=ALL", "501 5.5.4 RET is FULL or HDRS"},
+      {"EHLO c\r\n", "MAIL FROM:<a@example.jp> RET=FULL RET=HDRS", "501 5.5.4 Duplicate RET"},
+      {"EHLO c\r\n", "MAIL FROM:<a@example.jp> ENVID=a=b", "501 5.5.4 Bad ENVID syntax"},
+      {"EHLO c\r\n", "MAIL FROM:<a@example.jp> ENVID", "501 5.5.4 Bad ENVID syntax"},
+      {"EHLO c\r\n", "MAIL FROM:<a@example.jp> ENVID=a ENVID=b", "501 5.5.4 Duplicate ENVID"},
+      {"EHLO c\r\n", "MAIL FROM:<a@example.jp> NOTIFY=NEVER", "555 5.5.4 Unsupported option: NOTIFY=NEVER"},
+      {kToMail, "RCPT TO:<b@example.com> NOTIFY=NEVER", "250 2.1.5 Ok"},
+      {kToMail, "RCPT TO:<b@example.com> NOTIFY=NEVER,DELAY",
+       "501 5.5.4 NOTIFY is NEVER, or of SUCCESS, FAILURE and DELAY"},
+      {kToMail, "RCPT TO:<b@example.com> NOTIFY=DELAY NOTIFY=DELAY", "501 5.5.4 Duplicate NOTIFY"},
+      {kToMail, "RCPT TO:<b@example.com> ORCPT=b@example.com", "501 5.5.4 Bad ORCPT syntax"},
+      {kToMail, "RCPT TO:<b@example.com> ORCPT=rfc822;b ORCPT=rfc822;b", "501 5.5.4 Duplicate ORCPT"},
+      {kToMail, "RCPT TO:<b@example.com> RET=FULL", "555 5.5.4 Unsupported option: RET=FULL"},
       {kToRcpt, "DATA now", "501 5.5.4 Syntax: DATA"},
       {"EHLO c\r\n", "RSET now", "501 5.5.4 Syntax: RSET"},
       {"EHLO c\r\n", "VRFY", "501 5.5.4 Syntax: VRFY address"},
       {"EHLO c\r\n", "", "500 5.5.2 Error: empty command"},
       {"EHLO c\r\n", "FOO bar", "500 5.5.2 Error: command not recognized"},
       {"EHLO c\r\n", "MAILFROM:<a@example.jp>", "500 5.5.2 Error: command not recognized"},
-      {"EHLO c\r\n", "HELP", "214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT"},
+      {"EHLO c\r\n", "HELP", "214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"},
       {"EHLO c\r\n", "EXPN list", "502 5.5.1 Error: command not implemented"},
       {"EHLO c\r\n", "STARTTLS", "502 5.5.1 Error: command not implemented"},
       {"EHLO c\r\n", "AUTH PLAIN x", "502 5.5.1 Error: command not implemented"},
-      {"EHLO c\r\n", "BDAT 3 LAST", "502 5.5.1 Error: command not implemented"},
       {"EHLO c\r\n", std::string("NO\0OP", 5), "500 5.5.2 Error: control character in command"},
       {"EHLO c\r\n", "NOOP\rMAIL FROM:<a@example.jp>", "500 5.5.2 Error: control character in command"},
   };
@@ -161,7 +209,7 @@ TEST_CASE("the caller decides on sender and recipient where it wants to be asked
   options.ask_sender = options.ask_recipient = true;
   ServerDialog dialog(options);
   dialog.answers = false;
-  CHECK(last_line(dialog.say(kToRcpt + "NOOP\r\n")) == "250 8BITMIME");
+  CHECK(last_line(dialog.say(kToRcpt + "NOOP\r\n")) == "250 CHUNKING");
   CHECK(dialog.questions == std::vector<Action>{AskSender{"a@example.jp"}});
   CHECK(dialog.session.waiting());
   std::vector<Action> out;

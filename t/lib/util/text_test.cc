@@ -17,6 +17,17 @@ TEST_CASE("letters are compared without case in ASCII only") {
   CHECK(istarts_with("x", ""));
 }
 
+TEST_CASE("an octet above 127 is found wherever it stands") {
+  CHECK(is_ascii(""));
+  for (size_t size = 1; size < 80; ++size)
+    for (size_t at = 0; at < size; ++at) {
+      std::string text(size, '\x7F');
+      CHECK(is_ascii(text));
+      text[at] = '\x80';
+      CHECK_FALSE(is_ascii(text));
+    }
+}
+
 TEST_CASE("white space is taken from both ends only") {
   CHECK(trim(" \t a b \r\n") == "a b");
   CHECK(trim(" \r\n\t ").empty());
@@ -91,6 +102,12 @@ TEST_CASE("bytes that could break a log line or steer a terminal are shown in oc
                       {"\xE2\x82x", "\\342\\202x"},
                       {"\xC3\n", "\\303\\012"}};
   for (const Row& row : rows) CHECK(escape_for_log(row.text) == row.shown);
+}
+
+TEST_CASE("UTF-8 is known from other bytes") {
+  for (const char* good : {"", "a", "\xC3\xBC", "\xE9\xA3\x9B\xE8\x84\x9A", "\xF0\x9F\x98\x80"}) CHECK(is_utf8(good));
+  for (const char* bad : {"\xC3", "\xFC", "\xC2\x85", "\xED\xA0\x80", "\xC0\x80", "\xF5\x80\x80\x80"})
+    CHECK_FALSE(is_utf8(bad));
 }
 
 TEST_CASE("whatever two bytes come, a log line stays one line of valid text") {

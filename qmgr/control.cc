@@ -222,7 +222,15 @@ void Control::act_on(Action& action, queue::QueueId id, Time now) {
     return;
   }
   if (!may_match(seen, action.selection)) return;
-  if (seen.trouble) return add(action.acted.unread, *seen.trouble);
+  if (seen.trouble) {
+    // Whoever names it wants it gone, and nothing else can be done with it.
+    const bool may_go =
+        action.verb == ipc::Verb::kDelete && action.named && seen.trouble->permanent && !ledger_.index_failure();
+    if (!may_go || (!action.dry_run && !deliveries_.delete_unreadable(id)))
+      return add(action.acted.unread, *seen.trouble);
+    ++action.acted.count;
+    return;
+  }
   action.acted.on_the_wire += deliveries_.is_on_the_wire(*seen.message);
   if (!concerns(action.verb, *seen.message)) return;
   if (!action.dry_run) {

@@ -81,6 +81,8 @@ class Deliveries {
   // The operator's actions on one message. kRetry moves only what waits; held mail does not move.
   bool is_on_the_wire(const Message& message) const;
   void act(ipc::Verb verb, Message& message, Time now);
+  // Deletes a message that cannot be read any more; false when it is not known.
+  bool delete_unreadable(queue::QueueId id);
 
   const Config& config() const { return config_; }
 

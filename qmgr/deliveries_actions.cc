@@ -13,6 +13,12 @@ void Deliveries::let_wait(Message& message, const std::vector<uint32_t>& recipie
   ledger_.rest(message);
 }
 
+bool Deliveries::delete_unreadable(queue::QueueId id) {
+  if (!ledger_.forget_unreadable(id)) return false;
+  logger_.record(log::Removed{id});
+  return true;
+}
+
 void Deliveries::act(ipc::Verb verb, Message& message, Time now) {
   std::vector<uint32_t> waiting;
   const bool in_lane_too =  // the task finds nothing left to do

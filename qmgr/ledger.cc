@@ -127,15 +127,31 @@ void Ledger::hold(Message& message, bool held, std::string reason) {
 
 void Ledger::complete(Message& message) {
   const queue::QueueId id = message.id;
-  append(queue::Completed{id});
-  if (message.place.has_body()) ended_bodies_.push_back(id);
-  count(message.place, -1);
-  moving_.erase(id.value);
-  if (message.indexed) {
-    gone_.insert(id.value);
-    to_remove_.push_back(id);
-  }
+  end(id, message.place, message.indexed);
   messages_.erase(id.value);
+}
+
+void Ledger::end(queue::QueueId id, const queue::Place& place, bool indexed) {
+  append(queue::Completed{id});
+  if (place.has_body()) ended_bodies_.push_back(id);
+  count(place, -1);
+  moving_.erase(id.value);
+  if (!indexed) return;
+  gone_.insert(id.value);
+  to_remove_.push_back(id);
+}
+
+bool Ledger::forget_unreadable(queue::QueueId id) {
+  if (find(id) != nullptr || gone_.contains(id.value)) return false;
+  if (const auto lost = std::ranges::find(unreadable_, id, &queue::Moved::id); lost != unreadable_.end()) {
+    end(id, lost->place, false);
+    unreadable_.erase(lost);
+    return true;
+  }
+  const auto resting = index_->find(id);
+  if (!resting || !*resting) return false;
+  end(id, place_of(**resting), true);
+  return true;
 }
 
 // ---- what rests --------------------------------------------------------------------------------------------------

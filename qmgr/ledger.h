@@ -71,6 +71,8 @@ class Ledger {
   void hold(Message& message, bool held, std::string reason = {});
   // Forgets a message whose recipients are all done, or that an operator deleted. The reference is void after it.
   void complete(Message& message);
+  // The same for one that look() cannot read; false when it is not known.
+  bool forget_unreadable(queue::QueueId id);
 
   // ---- what rests ----
 
@@ -189,6 +191,7 @@ class Ledger {
   void tell_unreadable(queue::QueueId id, const util::Error& error);
   void tell(std::string line);
 
+  void end(queue::QueueId id, const queue::Place& place, bool indexed);
   Message* admit(queue::QueueId id, const queue::Place& place, queue::Envelope envelope);
   Message& add(queue::QueueId id, const queue::Place& place, queue::Envelope envelope);
   void count(const queue::Place& place, int messages);

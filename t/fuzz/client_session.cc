@@ -66,7 +66,7 @@ class Client {
     const uint64_t id = jobs_.size() + 1;
     jobs_[id] = {};
     std::vector<ClientAction> out;
-    session_.start({id, "a@example.jp", std::vector<std::string>(recipients(), "b@example.com"), 100 * id, id % 2 == 0},
+    session_.start({id, "a@example.jp", std::vector<Recipient>(recipients(), {"b@example.com"}), 100 * id, id % 2 == 0},
                    out);
     take_all(out);
     work();

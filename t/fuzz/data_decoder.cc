@@ -1,7 +1,7 @@
-// The content behind DATA: lib/smtp/data_decoder.h, and its way out again.
+// The content behind DATA and BDAT: lib/smtp/data_decoder.h, and its way out again.
 //
 // Input: a byte (how large the second session's pieces are), a byte (the limit, 0 for none), then what the client
-// sends.
+// sends: it is taken for both.
 #include "smtp/data_decoder.h"
 
 #include <optional>
@@ -41,7 +41,16 @@ void check_same(const Decoded& a, const Decoded& b) {
   promise(a.decoder.over_limit() || a.content == b.content, "the same content");
   promise(a.decoder.has_dot_line() == b.decoder.has_dot_line(), "the same word about dots");
   promise(a.decoder.eight_bit() == b.decoder.eight_bit(), "the same word about 8-bit octets");
+  promise(a.decoder.has_long_line() == b.decoder.has_long_line(), "the same word about long lines");
   promise(a.decoder.has_bare_newline() == b.decoder.has_bare_newline(), "the same word about bare newlines");
+}
+
+Decoded decode_chunks(std::string_view wire, size_t piece, uint64_t limit) {
+  Decoded result;
+  result.decoder.start(limit);
+  fuzz::in_pieces(wire, piece, [&](std::string_view bytes) { result.decoder.decode_chunk(bytes, result.content); });
+  result.decoder.end_chunks(result.content);
+  return result;
 }
 
 // Octets up to the one end that there is, RFC 5321 section 4.1.1.4; nothing when it did not come.
@@ -84,6 +93,18 @@ void check_round(const Decoded& decoded, size_t piece) {
   if (!decoded.decoder.has_dot_line()) promise(wire == content + ".\r\n", "without a dot line it is sent as it is");
 }
 
+// What came in chunks has no end of its own, and is all content.
+void check_chunks(std::string_view wire, size_t piece, uint64_t limit) {
+  const Decoded whole = decode_chunks(wire, std::string_view::npos, limit);
+  check_same(whole, decode_chunks(wire, 1, limit));
+  check_same(whole, decode_chunks(wire, piece, limit));
+  if (whole.decoder.over_limit()) return;
+  promise(is_normal(whole.content), "CR and LF come as CRLF only");
+  promise(whole.content.size() >= wire.size() - static_cast<size_t>(std::ranges::count(wire, '\r')), "nothing is lost");
+  const bool dot_line = whole.content.starts_with('.') || whole.content.find("\r\n.") != std::string::npos;
+  promise(dot_line == whole.decoder.has_dot_line(), "the word about dots is true");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -92,6 +113,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint64_t limit = input.byte();
   const std::string_view wire = input.rest();
 
+  check_chunks(wire, piece, limit);
   const Decoded whole = decode(wire, std::string_view::npos, limit);
   check_same(whole, decode(wire, 1, limit));
   check_same(whole, decode(wire, piece, limit));

@@ -1,6 +1,9 @@
-// What follows the address of MAIL and RCPT: SIZE (RFC 1870) and BODY (RFC 6152).
+// What follows the address of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), and what the sender
+// wants to be told (RFC 3461).
 //
 // Input: a byte (bit 0: of RCPT, bit 1: the server has no size limit), then the parameters.
+#include <span>
+
 #include "t/fuzz/server_ear.h"
 #include "util/text.h"
 
@@ -31,22 +34,36 @@ Heard hear(std::string_view command, const smtp::ServerOptions& options, bool of
   return {replies[0], accepted, session.transaction()};
 }
 
-// Each of the two at most once, and no other.
-bool are_known(std::string_view parameters) {
-  unsigned sizes = 0, bodies = 0;
+// Each at most once, and no other.
+bool are_known(std::string_view parameters, std::span<const std::string_view> known) {
   const auto words = util::split(parameters, " \t\r");
-  for (const std::string_view word : words) {
-    sizes += util::istarts_with(word, "SIZE=");
-    bodies += util::istarts_with(word, "BODY=");
+  size_t found = 0;
+  for (const std::string_view name : known) {
+    const auto times = std::ranges::count_if(words, [&](std::string_view word) {
+      return name.ends_with('=') ? util::istarts_with(word, name) : util::iequals(word, name);
+    });
+    if (times > 1) return false;
+    found += static_cast<size_t>(times);
   }
-  return sizes <= 1 && bodies <= 1 && sizes + bodies == words.size();
+  return found == words.size();
 }
+constexpr std::string_view kOfMail[] = {"SIZE=", "BODY=", "SMTPUTF8", "RET=", "ENVID="};
+constexpr std::string_view kOfRcpt[] = {"NOTIFY=", "ORCPT="};
 
 // As a client of ours would write them.
 std::string written(const smtp::Transaction& transaction) {
   std::string text;
   if (transaction.size) text += " SIZE=" + std::to_string(*transaction.size);
   text += transaction.eight_bit_mime ? " BODY=8BITMIME" : " BODY=7BIT";
+  if (transaction.smtputf8) text += " SMTPUTF8";
+  if (!transaction.return_content.empty()) text += " RET=" + transaction.return_content;
+  if (!transaction.envelope_id.empty()) text += " ENVID=" + transaction.envelope_id;
+  return text;
+}
+std::string written(const smtp::Recipient& recipient) {
+  std::string text;
+  if (recipient.notify != 0) text += " NOTIFY=" + smtp::notify_text(recipient.notify);
+  if (!recipient.original_recipient.empty()) text += " ORCPT=" + recipient.original_recipient;
   return text;
 }
 
@@ -69,12 +86,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   if (of_recipient) {
-    promise(heard.transaction.recipients == std::vector<std::string>{"b@example.com"},
+    const smtp::Recipient& recipient = heard.transaction.recipients.front();
+    promise(heard.transaction.recipients.size() == 1 && recipient.mailbox == "b@example.com",
             "no parameter changes a recipient");
-    promise(parameters.find_first_not_of(" \t\r") == std::string::npos, "RCPT takes no parameters yet");
+    promise(are_known(parameters, kOfRcpt), "what is accepted is known, and comes once");
+    const Heard again = hear(start + written(recipient) + "\r\n", options, true);
+    promise(again.accepted && again.transaction == heard.transaction, "written again, they mean the same");
     return 0;
   }
-  promise(are_known(parameters), "what is accepted is known, and comes once");
+  promise(are_known(parameters, kOfMail), "what is accepted is known, and comes once");
   promise(heard.transaction.sender == "a@example.jp", "no parameter changes the sender");
   promise(options.size_limit == 0 || heard.transaction.size.value_or(0) <= options.size_limit, "within the limit");
   const Heard again = hear(start + written(heard.transaction) + "\r\n", options, false);

@@ -4,6 +4,7 @@
 #include "smtp/address.h"
 #include "smtp/route.h"
 #include "t/fuzz/input.h"
+#include "util/text.h"
 
 using namespace hikyaku;
 using fuzz::promise;
@@ -17,7 +18,7 @@ util::Result<smtp::Address> take(std::string_view& text, bool of_recipient, bool
 // Outside of a quoted local part: nothing that would end a path or a command in another program.
 void check_octets(std::string_view mailbox) {
   promise(!fuzz::has_control(mailbox), "no control character is in an address");
-  promise(std::ranges::all_of(mailbox, [](char c) { return static_cast<unsigned char>(c) < 128; }), "it is ASCII");
+  promise(util::is_utf8(mailbox), "it is UTF-8");
   if (mailbox.starts_with('"')) return;
   promise(mailbox.find_first_of(" \"<>,;()\\") == mailbox.npos, "nothing in it ends a path");
 }

@@ -35,6 +35,7 @@ struct Message {
   std::string content;
   bool has_dot_line = false;
   bool eight_bit = false;
+  bool has_long_line = false;
   bool operator==(const Message&) const = default;
 };
 
@@ -97,7 +98,7 @@ class ServerEar {
                    },
                    [&](const smtp::BigContent& big) {
                      promise(!in_pieces_, "one message at a time");
-                     in_pieces_ = Message{big.transaction, std::string(big.bytes)};
+                     in_pieces_ = Message{big.transaction, big.bytes};
                    },
                    [&](const smtp::ContentPiece& piece) {
                      promise(in_pieces_.has_value() && !piece.bytes.empty(), "a piece of what was begun");
@@ -125,7 +126,8 @@ class ServerEar {
   void take_message(const smtp::Deliver& deliver) {
     promise(deliver.in_pieces == in_pieces_.has_value(), "it says so when all went before");
     promise(!deliver.in_pieces || deliver.content.empty(), "in pieces or whole");
-    Message message{deliver.transaction, deliver.content, deliver.has_dot_line, deliver.eight_bit};
+    Message message{deliver.transaction, deliver.content, deliver.has_dot_line, deliver.eight_bit,
+                    deliver.has_long_line};
     if (in_pieces_) {
       promise(in_pieces_->transaction == deliver.transaction, "the pieces were the same message's");
       message.content = std::move(in_pieces_->content);

@@ -147,11 +147,23 @@ TEST_CASE("an action leaves alone what it cannot read, says so, and does the res
     CHECK(acted.unread.messages == 1);
     CHECK_THAT(acted.unread.first.at(0), Catch::StartsWith(f.place(1)));
   }
-  const auto acted = f.act(ipc::Verb::kDelete, f.named(1));
-  CHECK(acted.count == 0);
-  CHECK(acted.unknown.empty());
-  CHECK(acted.unread.messages == 1);
   CHECK(f.list() == std::vector{f.ids[1].value});
+}
+
+TEST_CASE("a message that cannot be read is deleted when it is named, and stays so after a restart") {
+  Held f(2);
+  f.queue.spoil_record(f.ids[1]);
+  CHECK(f.act(ipc::Verb::kDelete, f.named(1)).count == 1);
+  CHECK_FALSE(f.unread.any());
+  CHECK(f.act(ipc::Verb::kDelete, f.named(1)).unknown.size() == 1);
+  CHECK(f.list() == std::vector{f.ids[0].value});
+  CHECK_FALSE(f.unread.any());
+  f.queue.settle_index();
+  f.queue.restart();
+  const auto seen = f.queue.ledger().look(f.ids[1]);
+  CHECK_FALSE(seen.message);
+  CHECK_FALSE(seen.trouble);
+  CHECK(f.queue.ledger().look(f.ids[0]).message);
 }
 
 TEST_CASE("a filter passes over what cannot be read only when the index knows that it does not match") {
@@ -212,4 +224,10 @@ TEST_CASE("a message that only the journal knows and that cannot be read is in t
   CHECK(unread.messages == 1);
   CHECK_THAT(unread.first.at(0), Catch::StartsWith("message " + queue::to_text(lost) + " in segment "));
   CHECK_FALSE(unread.may_pass);
+
+  CHECK(deliveries.delete_unreadable(lost));
+  CHECK_FALSE(deliveries.delete_unreadable(lost));
+  REQUIRE(f.queue.ledger().sync());
+  f.queue.restart();
+  CHECK(f.queue.ledger().unreadable().empty());
 }

@@ -13,29 +13,6 @@ namespace {
 constexpr size_t kColumns = 72;
 constexpr std::string_view kCutMark = "...";
 
-struct Character {
-  char32_t code;
-  size_t length;  // bytes
-};
-
-// The UTF-8 character (RFC 3629) at the front of `text`; nothing when there is none: overlong, a surrogate, cut off.
-std::optional<Character> first_character(std::string_view text) {
-  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return Character{lead, 1};
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return std::nullopt;
-  char32_t code = lead & (0xFF >> (length + 1));
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return std::nullopt;
-    code = (code << 6) | (byte(i) & 0x3F);
-  }
-  const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-  const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-  if (overlong || surrogate || code > 0x10FFFF) return std::nullopt;
-  return Character{code, length};
-}
-
 // U+0080 to U+009F are controls too, and U+2028, U+2029 end lines for some readers.
 constexpr bool is_control(char32_t code) {
   return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029;
@@ -47,7 +24,7 @@ std::string clean(std::string_view text, size_t limit, bool ascii_only) {
   text = util::trim(text);
   while (!text.empty() && out.size() <= limit) {
     if (out.size() + kCutMark.size() <= limit) cut = out.size();
-    const std::optional<Character> next = first_character(text);
+    const std::optional<util::Character> next = util::first_character(text);
     const std::string_view bytes = text.substr(0, next ? next->length : 1);
     text.remove_prefix(bytes.size());
     if (util::is_space(bytes[0])) {
@@ -94,7 +71,7 @@ std::string typed_address(std::string_view address) {
   if (!has_eight_bit(line)) return "rfc822; " + line;
   std::string out = "utf-8; ";
   for (std::string_view rest = line; !rest.empty();) {
-    const Character next = first_character(rest).value_or(Character{'?', 1});
+    const util::Character next = util::first_character(rest).value_or(util::Character{'?', 1});
     const bool plain = next.code > ' ' && next.code < 127 && next.code != '\\' && next.code != '+' && next.code != '=';
     if (out.size() > kLongestText) return out.append(kCutMark);
     out += plain ? std::string(1, static_cast<char>(next.code))

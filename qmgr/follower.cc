@@ -121,6 +121,7 @@ void Follower::read() {
     if (std::exchange(told_, next.error().text) != next.error().text) logger_.error("queue: " + told_);
     return read_more_.set(kAfterFailure);
   }
+  told_.clear();
   position_ = *next;
   if (!entries.empty()) return read_more_.set({});
   position_ = std::max(position_, durable_end_);

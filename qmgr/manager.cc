@@ -61,9 +61,8 @@ void Manager::open_when_unlocked() {
   if (!*lock) return lock_retry_.set(kLockRetry);
   lock_ = std::move(*lock);
   const auto recovered = ledger_.recover();
-  if (!recovered) tell_damage();
-  if (!recovered) return context_.fail("queue: " + recovered.error().text, util::kExitUnavailable);
   tell_damage();
+  if (!recovered) return context_.fail("queue: " + recovered.error().text, util::kExitUnavailable);
   follower_.emplace(
       context_.loop(), context_.logger(), log_, ledger_.checkpoint(),
       [this](queue::LogEntry&& entry) { arrived(std::move(entry)); }, [this] { caught_up(); });

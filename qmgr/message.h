@@ -46,7 +46,7 @@ struct Message {
   std::string envelope_id;  // ENVID and RET of RFC 3461
   std::string return_content;
   bool eight_bit = false;
-  bool smtputf8 = false;  // only a next hop with SMTPUTF8 can take it
+  bool smtputf8 = false;  // only a next hop with SMTPUTF8 can take it, whoever the recipients are
   bool held = false;
   std::string hold_reason;  // empty when an operator holds it
   uint8_t deaths = 0;       // of workers that had it in hand, since it was last answered; not on disk

@@ -76,6 +76,7 @@ void Reclaimer::scan(queue::LogPosition followed, event::Monotonic turn) {
     paused_until_ = turn + kPause;
     return;
   }
+  told_.clear();
   for (const queue::LogEntry& entry : entries) {
     if (entry.place.segment != round_->segment || !ledger_.may_move(entry.id, entry.place)) continue;
     round_->found.push_back({entry.id, entry.place});

@@ -1,7 +1,6 @@
 // A message as memory has it and as the index keeps it.
 #include "qmgr/rest.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "queue/crc32c.h"
@@ -48,13 +47,6 @@ void take_rest(RecipientState& state, const queue::RecipientRest& rest) {
   state.reply = rest.reply;
   state.remote_mta = rest.remote_mta;
   state.recipient.address = "@" + rest.domain;
-}
-
-// A client may say SMTPUTF8 of mail that any server can take: then it goes as any other.
-bool needs_smtputf8(const queue::Envelope& envelope, const queue::Place& place) {
-  if (!envelope.smtputf8) return false;
-  return (place.flags & queue::kUtf8Header) != 0 || !util::is_ascii(envelope.sender) ||
-         !std::ranges::all_of(envelope.recipients, util::is_ascii, &queue::Recipient::address);
 }
 
 // The mail of one sender's domain is a group.
@@ -108,7 +100,7 @@ Message from_resting(const queue::RestingMessage& resting) {
 
 bool take_envelope(Message& message, queue::Envelope&& envelope) {
   if (envelope.recipients.size() != message.recipients.size()) return false;
-  message.smtputf8 = needs_smtputf8(envelope, message.place);
+  message.smtputf8 = (message.place.flags & queue::kUtf8Header) != 0 || !util::is_ascii(envelope.sender);
   message.sender = std::move(envelope.sender);
   message.envelope_id = std::move(envelope.envelope_id);
   message.return_content = std::move(envelope.return_content);

@@ -7,6 +7,7 @@
 
 #include "ipc/messages.h"
 #include "os/clock.h"
+#include "util/text.h"
 
 namespace hikyaku::qmgr {
 
@@ -262,9 +263,12 @@ void Workers::send_delivery(Worker& worker, const Deliveries::Outgoing& outgoing
     worker.resting_until = turn + kRest;  // the next file would fail for the same reason
     return;
   }
+  // A client may say SMTPUTF8 of mail that any server can take: then it goes as any other.
+  bool smtputf8 = message.smtputf8;
   recipients_.clear();
   for (const uint32_t index : job.recipients) {
     const queue::Recipient& recipient = message.recipients[index].recipient;
+    smtputf8 = smtputf8 || !util::is_ascii(recipient.address);
     recipients_.push_back({index, recipient.address, recipient.original_recipient, recipient.notify});
   }
   const NextHop& hop = job.destination->hop();
@@ -279,7 +283,7 @@ void Workers::send_delivery(Worker& worker, const Deliveries::Outgoing& outgoing
                              .retry = job.lane == Lane::kRetry,
                              .sender = message.sender,
                              .eight_bit = message.eight_bit,
-                             .smtputf8 = message.smtputf8,
+                             .smtputf8 = smtputf8,
                              .envelope_id = message.envelope_id,
                              .return_content = message.return_content,
                              .recipients = recipients_};

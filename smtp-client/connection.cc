@@ -39,6 +39,7 @@ smtp::Job for_session(const Job& job) {
   made.return_content = job.deliver.return_content;
   made.size = job.deliver.place.message_size();
   made.eight_bit = job.deliver.eight_bit || (job.deliver.place.flags & queue::kEightBit) != 0;
+  made.may_grow = (job.deliver.place.flags & queue::kHasLongLine) != 0;
   return made;
 }
 

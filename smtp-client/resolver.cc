@@ -1,6 +1,7 @@
 // Name lookup in threads.
 #include "smtp-client/resolver.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <idn2.h>
 #include <netdb.h>
@@ -41,6 +42,9 @@ std::optional<std::string> dns_name(const std::string& name) {
 Resolver::Answer ask_system(const std::string& name, int family) {
   const auto wanted = dns_name(name);
   if (!wanted) return util::permanent("not a name that the DNS can have");
+  // "127.0x1" and digits of other scripts: the system would take them for addresses, and those need brackets.
+  in_addr address;
+  if (::inet_aton(wanted->c_str(), &address) != 0) return util::permanent("not a name but an address");
   addrinfo hints{};
   hints.ai_family = family;
   hints.ai_socktype = SOCK_STREAM;

@@ -105,12 +105,13 @@ void Connection::shut_down() {
 void Connection::on_bytes(std::string_view bytes) {
   if (closing_) return;  // a client that talks on while it is being hung up on
   const uint64_t commands = session_.commands();
-  const bool content = session_.receiving_content();
+  const bool content = session_.holds_content();
   session_.receive(bytes, out());
-  if (session_.commands() != commands || session_.receiving_content() != content)
-    patience_.begin(around_.loop.now());
-  else if (content)
+  // Chunks are one content: none of them gives its client new time.
+  if (content && session_.holds_content())
     patience_.received(around_.loop.now(), bytes.size());
+  else if (session_.commands() != commands || session_.holds_content() != content)
+    patience_.begin(around_.loop.now());
   stream_.set_deadline(patience_.left(around_.loop.now()));
   act();
   // What a client sends behind a message that is being stored is kept by the session; the rest stays in the kernel.
@@ -123,7 +124,7 @@ void Connection::on_bytes(std::string_view bytes) {
 // A client whose message would only grow in our memory is not listened to: its file has not come yet, or all sessions
 // together hold too much.
 bool Connection::waits_for_memory() const {
-  if (!session_.receiving_content()) return false;
+  if (!session_.holds_content()) return false;
   if (!big_) return !around_.budget.may_receive(this);
   return !big_->writer.is_open() && !big_->refusal && big_->writer.waiting() > kMostGathered;
 }

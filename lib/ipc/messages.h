@@ -17,7 +17,7 @@
 
 namespace hikyaku::ipc {
 
-inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
 
 // ---- the first frame of every connection, from both sides -------------------------------------------------------
 

@@ -1,8 +1,8 @@
 // Journal records to bytes and back.
 #include "queue/journal_format.h"
 
+#include "queue/checksummed_block.h"
 #include "queue/crc32c.h"
-#include "queue/header_block.h"
 #include "queue/little_endian.h"
 
 namespace hikyaku::queue {

@@ -1,8 +1,8 @@
 // Segment and record headers to bytes and back.
 #include "queue/log_format.h"
 
+#include "queue/checksummed_block.h"
 #include "queue/crc32c.h"
-#include "queue/header_block.h"
 #include "queue/little_endian.h"
 #include "util/error.h"
 

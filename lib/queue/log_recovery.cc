@@ -28,7 +28,7 @@ util::Result<void> LogWriter::recover() {
   auto of_bodies = highest_body_id(*disk_, folder_);
   if (!of_bodies) return std::unexpected(of_bodies.error());
   highest_id_ = *of_bodies;
-  if (auto known = know_segments(); !known) return known;
+  if (auto known = learn_segments(); !known) return known;
   if (auto sealed = seal_by_scan(); !sealed) return sealed;
   const auto last = unsealed_.empty() ? std::nullopt : std::optional(std::move(unsealed_.back()));
   unsealed_.clear();
@@ -54,14 +54,14 @@ util::Result<void> LogWriter::recover() {
 }
 
 // Reads all headers, sets those segments aside that cannot be read without, and looks for the highest id ever given.
-util::Result<void> LogWriter::know_segments() {
+util::Result<void> LogWriter::learn_segments() {
   const auto aside = list_numbered(*disk_, folder_, kDamagedPrefix);
   if (!aside) return std::unexpected(aside.error());
   const auto numbers = list_segments(*disk_, folder_);
   if (!numbers) return std::unexpected(numbers.error());
   uint32_t lost = 0;  // the last one, while no later header tells what its own did
   for (const uint32_t number : *numbers) {
-    const auto has_seals = know_segment(number);
+    const auto has_seals = learn_segment(number);
     if (!has_seals) return std::unexpected(has_seals.error());
     lost = *has_seals ? 0 : number;
     next_number_ = number + 1;
@@ -74,7 +74,7 @@ util::Result<void> LogWriter::know_segments() {
 }
 
 // Whether its header is there to tell the seals of those before it.
-util::Result<bool> LogWriter::know_segment(uint32_t number) {
+util::Result<bool> LogWriter::learn_segment(uint32_t number) {
   auto known = queue::know_segment(*disk_, path(number), number);
   if (!known) return std::unexpected(known.error());
   if (known->damage) damage_.push_back(*known->damage);

@@ -109,8 +109,8 @@ class LogWriter {
   LogWriter(Disk& disk, std::string folder, LogOptions options);
 
   util::Result<void> recover();
-  util::Result<void> know_segments();
-  util::Result<bool> know_segment(uint32_t number);
+  util::Result<void> learn_segments();
+  util::Result<bool> learn_segment(uint32_t number);
   util::Result<void> set_aside(uint32_t number);
   util::Result<void> expect_ids_of(uint32_t number);
   util::Result<void> seal_by_scan();

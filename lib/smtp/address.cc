@@ -98,7 +98,8 @@ const char* fault_of_domain(std::string_view domain) {
   while (true) {
     const size_t end = std::min(domain.find('.'), domain.size());
     const std::string_view label = domain.substr(0, end);
-    if (label.empty() || label.size() > 63) return "bad length of a domain label";
+    // What a label beyond ASCII is called in the DNS is shorter than its octets, or longer: who looks it up will know.
+    if (label.empty() || (label.size() > 63 && util::is_ascii(label))) return "bad length of a domain label";
     if (label.front() == '-' || label.back() == '-') return "misplaced hyphen in domain";
     for (const char c : label)
       if (!util::is_alnum(c) && c != '-' && c != '_' && !is_high(c)) return "bad character in domain";

@@ -64,7 +64,9 @@ void ClientSession::append_command(std::string& wire, const Running& running, si
   const Job& job = running.job;
   if (index == 0) {
     wire.append("MAIL FROM:<").append(job.sender).append(">");
-    if (size_) wire.append(" SIZE=").append(std::to_string(job.size));
+    // RFC 1870 section 5 wants what will be sent. What is made 7-bit on the way is not known yet, only that it grows.
+    const bool is_known = !job.may_grow && (eight_bit_mime_ || !job.eight_bit);
+    if (size_ && is_known) wire.append(" SIZE=").append(std::to_string(job.size));
     if (eight_bit_mime_ && job.eight_bit) wire.append(" BODY=8BITMIME");
     if (job.smtputf8) wire.append(" SMTPUTF8");
     if (dsn_ && !job.return_content.empty()) wire.append(" RET=").append(job.return_content);

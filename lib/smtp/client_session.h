@@ -26,6 +26,7 @@ struct Job {
   std::vector<Recipient> recipients;  // at least one
   uint64_t size = 0;                  // octets of the content
   bool eight_bit = false;             // the content has octets above 127
+  bool may_grow = false;              // it is sent with more octets than `size`
   bool smtputf8 = false;              // addresses or the header have UTF-8: only a server with SMTPUTF8 can take it
   std::string envelope_id{};          // ENVID and RET of RFC 3461 as they were given, empty when not
   std::string return_content{};

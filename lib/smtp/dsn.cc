@@ -1,6 +1,8 @@
 // The parameters of RFC 3461.
 #include "smtp/dsn.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "util/text.h"
@@ -103,6 +105,19 @@ bool is_original_recipient(std::string_view value, bool utf8) {
   if (type.empty() || !std::ranges::all_of(type, is_atom)) return false;
   if (util::iequals(type, "utf-8")) return is_unitext(address, utf8) && util::is_utf8(address);
   return xtext_length(address).has_value();
+}
+
+std::string ascii_original_recipient(std::string_view value) {
+  std::string out;
+  while (!value.empty()) {
+    const util::Character next = util::first_character(value).value_or(util::Character{'?', 1});
+    if (next.code < 0x80)
+      out += static_cast<char>(next.code);
+    else
+      out += fmt::format("\\x{{{:X}}}", static_cast<uint32_t>(next.code));
+    value.remove_prefix(next.length);
+  }
+  return out;
 }
 
 }  // namespace hikyaku::smtp

@@ -26,6 +26,8 @@ bool is_envelope_id(std::string_view value);
 // ORCPT, section 4.2: "rfc822;user+2B1@example.com", of at most 500 octets. For the type utf-8 also the forms of RFC
 // 6533 section 3, with characters beyond ASCII only where `utf8` allows them.
 bool is_original_recipient(std::string_view value, bool utf8);
+// The same in ASCII, "\x{FC}" for what is beyond: so it can go to any next hop that knows DSN.
+std::string ascii_original_recipient(std::string_view value);
 
 // Whom a message goes to, and what its sender wants to be told of that.
 struct Recipient {

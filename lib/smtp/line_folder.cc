@@ -6,7 +6,38 @@
 
 namespace hikyaku::smtp {
 
+namespace {
+
+constexpr size_t kLongestCharacter = 4;
+
+constexpr bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+// Octets at the end of `text` with which a character of UTF-8 begins that has more.
+size_t begun_at_end(std::string_view text) {
+  for (size_t length = 1; length < kLongestCharacter && length <= text.size(); ++length) {
+    const char first = text[text.size() - length];
+    if (continues(first)) continue;
+    const auto octet = static_cast<unsigned char>(first);
+    const size_t whole = octet >= 0xF0 ? 4 : octet >= 0xE0 ? 3 : octet >= 0xC0 ? 2 : 1;
+    return whole > length ? length : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
 void LineFolder::append(std::string_view content, std::string& out) {
+  std::string joined;
+  if (!held_.empty()) {
+    joined = held_.append(content);
+    content = joined;
+  }
+  const size_t begun = begun_at_end(content);
+  fold(content.substr(0, content.size() - begun), out);
+  held_.assign(content.substr(content.size() - begun));
+}
+
+void LineFolder::fold(std::string_view content, std::string& out) {
   while (!content.empty()) {
     const size_t lf = content.find('\n');
     const bool ends = lf != content.npos;
@@ -28,18 +59,31 @@ void LineFolder::append(std::string_view content, std::string& out) {
 }
 
 void LineFolder::end(std::string& out) {
+  fold(held_, out);
+  held_.clear();
   if (std::exchange(cr_, false)) put("\r", out);
 }
 
 void LineFolder::put(std::string_view text, std::string& out) {
   while (text.size() > limit_ - column_) {
-    const size_t room = limit_ - column_;
+    const size_t room = room_in(text);
     out.append(text.substr(0, room)).append("\r\n ");
     text.remove_prefix(room);
     column_ = 1;
   }
   out += text;
   column_ += text.size();
+}
+
+// Of a text that does not fit: how much of it goes into this line. A new one takes something in any case.
+size_t LineFolder::room_in(std::string_view text) const {
+  const size_t most = limit_ - column_;
+  for (size_t room = most; most - room < kLongestCharacter; --room) {
+    const bool goes_on = room > 0 || column_ > 1;
+    if (!continues(text[room]) && goes_on) return room;
+    if (room == 0) break;
+  }
+  return most;
 }
 
 }  // namespace hikyaku::smtp

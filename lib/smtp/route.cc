@@ -28,8 +28,8 @@ bool is_label(std::string_view label) {
   const auto is_label_char = [](char c) {
     return util::is_alnum(c) || c == '-' || c == '_' || static_cast<unsigned char>(c) > 127;
   };
-  return !label.empty() && label.size() <= kLongestLabel && label.front() != '-' && label.back() != '-' &&
-         std::ranges::all_of(label, is_label_char);
+  return !label.empty() && (label.size() <= kLongestLabel || !util::is_ascii(label)) && label.front() != '-' &&
+         label.back() != '-' && std::ranges::all_of(label, is_label_char);
 }
 
 // In lower case and without the final dot; nothing when it is not a host name.

@@ -179,7 +179,7 @@ std::optional<Reply> ServerSession::read_recipient_parameters(std::string_view a
     } else if (util::iequals(key, "ORCPT")) {
       if (!recipient.original_recipient.empty()) return Reply{501, "5.5.4", "Duplicate ORCPT"};
       if (!is_original_recipient(value, transaction_.smtputf8)) return Reply{501, "5.5.4", "Bad ORCPT syntax"};
-      recipient.original_recipient = value;
+      recipient.original_recipient = ascii_original_recipient(value);
     } else {
       return Reply{555, "5.5.4", "Unsupported option: " + std::string(word)};
     }

@@ -164,6 +164,8 @@ class ServerSession {
   // Command lines that have come to their end.
   uint64_t commands() const { return commands_; }
   bool receiving_content() const { return in_content_; }  // or a chunk
+  // From the first octet of content to its end, also between chunks.
+  bool holds_content() const { return in_content_ || has_chunks(); }
   uint64_t content_bytes() const { return decoder_.size(); }
   // Octets of content that the session holds.
   size_t gathered() const { return content_.size(); }

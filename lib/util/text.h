@@ -30,6 +30,13 @@ std::optional<uint64_t> parse_number(std::string_view text);
 bool is_ascii(std::string_view text);
 // Number of single-letter edits (insert, delete, replace, swap of neighbours) between two words.
 size_t edit_distance(std::string_view a, std::string_view b);
+struct Character {
+  char32_t code;
+  size_t length;  // octets
+};
+// The character of UTF-8 (RFC 3629) at the front of `text`, which is not empty; nothing when there is none: overlong, a
+// surrogate, cut off.
+std::optional<Character> first_character(std::string_view text);
 // Valid UTF-8 (RFC 3629), without the control characters U+0080 to U+009F.
 bool is_utf8(std::string_view text);
 // Printable ASCII and valid UTF-8 as they are; control characters, backslash and every other byte as \ooo (octal).

@@ -149,11 +149,17 @@ class Unconverted(unittest.TestCase):
 
 
 def folded(content, limit):
-    """Each line in pieces of at most `limit` octets, a space before each but the first."""
+    """Each line in pieces of at most `limit` octets, a space before each but the first; no character is cut in two."""
     lines = []
     for line in content.split(b"\r\n"):
-        lines.append(line[:limit])
-        lines += [b" " + line[at:at + limit - 1] for at in range(limit, len(line), limit - 1)]
+        space = b""
+        while len(space + line) > limit:
+            cut = limit - len(space)
+            while line[cut] & 0xC0 == 0x80:
+                cut -= 1
+            lines.append(space + line[:cut])
+            line, space = line[cut:], b" "
+        lines.append(space + line)
     return b"\r\n".join(lines)
 
 

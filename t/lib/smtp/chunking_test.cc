@@ -28,6 +28,8 @@ TEST_CASE("chunks become one message, and each has its answer") {
   CHECK(dialog.say(chunk("Subject: x\r\n\r\nab")) == "250 2.0.0 Ok: 16 octets received\r\n");
   CHECK(dialog.say(chunk("")) == "250 2.0.0 Ok: 0 octets received\r\n");
   CHECK(dialog.session.gathered() == 16);
+  CHECK(dialog.session.holds_content());
+  CHECK_FALSE(dialog.session.receiving_content());
   CHECK(dialog.say(chunk("c\r\n", true)) == kQueued);
   REQUIRE(dialog.messages.size() == 1);
   CHECK(dialog.messages[0] ==

@@ -80,6 +80,7 @@ TEST_CASE("MAIL has the parameters that the server offers and the content needs"
       {"SIZE 100", false, "> MAIL FROM:<a@example.jp> SIZE=100\n"},
       {"8BITMIME", false, "> MAIL FROM:<a@example.jp>\n"},
       {"8bitmime\nSIZE 1000", true, "> MAIL FROM:<a@example.jp> SIZE=100 BODY=8BITMIME\n"},
+      {"SIZE 1000", true, "> MAIL FROM:<a@example.jp>\n"},  // what will be sent is longer
   };
   for (const auto& row : rows) {
     CAPTURE(row.keywords);

@@ -52,6 +52,7 @@ TEST_CASE("an ORCPT is a type and an address") {
     CAPTURE(bad);
     CHECK_FALSE(is_original_recipient(bad, false));
   }
+  CHECK(ascii_original_recipient("utf-8;\xC3\xBC\xF0\x9F\x98\x80+2Ba@b") == "utf-8;\\x{FC}\\x{1F600}+2Ba@b");
   CHECK_FALSE(is_original_recipient("rfc822;\xC3\xBC@b", true));
   CHECK_FALSE(is_original_recipient("rfc822;" + std::string(500, 'x'), false));
 }

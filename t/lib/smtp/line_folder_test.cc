@@ -37,6 +37,14 @@ TEST_CASE("a line longer than the limit goes on behind CRLF and a space") {
       {"\r\n\r\n", 5, "\r\n\r\n"},
       {"123\r\n", 2, "12\r\n 3\r\n"},
       {"123\r\n", 1, "12\r\n 3\r\n"},
+      // A character of UTF-8 stays whole where it can.
+      {"1234\xC3\xA9\r\n", 5, "1234\r\n \xC3\xA9\r\n"},
+      {"123\xC3\xA9\r\n", 5, "123\xC3\xA9\r\n"},
+      {"12\xE9\xA3\x9B\xE8\x84\x9A", 5, "12\xE9\xA3\x9B\r\n \xE8\x84\x9A"},
+      {"1234\xF0\x9F\x98\x80\xC3", 6, "1234\r\n \xF0\x9F\x98\x80\xC3"},
+      {"\xE9\xA3\x9B\xE8\x84\x9A", 2, "\xE9\xA3\r\n \x9B\r\n \xE8\r\n \x84\r\n \x9A"},
+      {"1234\xE9\xE9\xE9\r\n", 5, "1234\xE9\r\n \xE9\xE9\r\n"},
+      {"\x80\x80\x80\x80\x80\x80\x80", 5, "\x80\x80\x80\x80\x80\r\n \x80\x80"},
   };
   for (const auto& row : rows)
     for (size_t piece = 1; piece < 9; ++piece) {
@@ -50,7 +58,11 @@ TEST_CASE("no line is longer than the limit, and what was put in can be taken ou
   for (int round = 0; round < 2000; ++round) {
     const size_t limit = 2 + random() % 20;
     std::string content;
-    for (size_t left = random() % 20; left > 0; --left) content += std::string(random() % 60, '.') + "\r\n";
+    constexpr std::string_view kOctets = "...\xE9\xA3\x9B\xC3\xF0";
+    for (size_t left = random() % 20; left > 0; --left) {
+      for (size_t length = random() % 60; length > 0; --length) content += kOctets[random() % kOctets.size()];
+      content += "\r\n";
+    }
     const std::string folded = fold(content, limit, 1 + random() % 30);
     REQUIRE(folded == fold(content, limit));
     std::string unfolded = folded;

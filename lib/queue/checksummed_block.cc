@@ -1,5 +1,5 @@
 // Checking and repairing header blocks.
-#include "queue/header_block.h"
+#include "queue/checksummed_block.h"
 
 #include <bit>
 

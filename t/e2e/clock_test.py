@@ -40,7 +40,7 @@ def faketime_library():
 def libraries():
     """libfaketime, behind the sanitizers' runtime, which must come first."""
     found = [str(faketime_library())]
-    if "/asan/" in str(harness.SBIN) + "/":
+    if harness.WITH_SANITIZERS:
         told = subprocess.run(["ldd", harness.SBIN / "qmgr"], capture_output=True, text=True, check=True).stdout
         found.insert(0, re.search(r"(/\S*libasan\S*)", told).group(1))
     return " ".join(found)

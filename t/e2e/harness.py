@@ -27,8 +27,9 @@ SBIN = Path(os.environ.get("HIKYAKU_SBIN", TREE / "build" / "release" / "sbin"))
 # Exit codes (sysexits.h).
 OK, USAGE, DATA, UNAVAILABLE, SOFTWARE, TRY_AGAIN, NO_PERMISSION, CONFIG = 0, 64, 65, 69, 70, 75, 77, 78
 
-# Sanitizers make everything several times slower.
-PATIENCE = 3 if "/asan/" in str(SBIN) + "/" else 1
+WITH_SANITIZERS = "/asan/" in str(SBIN) + "/"
+# They make everything several times slower.
+PATIENCE = 3 if WITH_SANITIZERS else 1
 
 
 def wait_until(condition, seconds=10, what=None):

@@ -159,6 +159,7 @@ TEST_CASE("a message that cannot be read is deleted when it is named, and stays 
   CHECK(f.list() == std::vector{f.ids[0].value});
   CHECK_FALSE(f.unread.any());
   f.queue.settle_index();
+  f.queue.expect_log_damage();
   f.queue.restart();
   const auto seen = f.queue.ledger().look(f.ids[1]);
   CHECK_FALSE(seen.message);

@@ -12,14 +12,17 @@ constexpr size_t kLongestCharacter = 4;
 
 constexpr bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-// Octets at the end of `text` with which a character of UTF-8 begins that has more.
+// Octets of the character of UTF-8 that begins so.
+size_t length_of_character(char first) {
+  const auto octet = static_cast<unsigned char>(first);
+  return octet >= 0xF0 ? 4 : octet >= 0xE0 ? 3 : octet >= 0xC0 ? 2 : 1;
+}
+
+// Octets at the end of `text` with which a character begins that has more.
 size_t begun_at_end(std::string_view text) {
   for (size_t length = 1; length < kLongestCharacter && length <= text.size(); ++length) {
     const char first = text[text.size() - length];
-    if (continues(first)) continue;
-    const auto octet = static_cast<unsigned char>(first);
-    const size_t whole = octet >= 0xF0 ? 4 : octet >= 0xE0 ? 3 : octet >= 0xC0 ? 2 : 1;
-    return whole > length ? length : 0;
+    if (!continues(first)) return length_of_character(first) > length ? length : 0;
   }
   return 0;
 }
@@ -53,7 +56,7 @@ void LineFolder::fold(std::string_view content, std::string& out) {
     put(text, out);
     if (!ends) return;
     out += std::exchange(cr_, false) ? "\r\n" : "\n";
-    column_ = 0;
+    column_ = line_start_ = 0;
     content.remove_prefix(lf + 1);
   }
 }
@@ -69,7 +72,7 @@ void LineFolder::put(std::string_view text, std::string& out) {
     const size_t room = room_in(text);
     out.append(text.substr(0, room)).append("\r\n ");
     text.remove_prefix(room);
-    column_ = 1;
+    column_ = line_start_ = 1;
   }
   out += text;
   column_ += text.size();
@@ -78,12 +81,9 @@ void LineFolder::put(std::string_view text, std::string& out) {
 // Of a text that does not fit: how much of it goes into this line. A new one takes something in any case.
 size_t LineFolder::room_in(std::string_view text) const {
   const size_t most = limit_ - column_;
-  for (size_t room = most; most - room < kLongestCharacter; --room) {
-    const bool goes_on = room > 0 || column_ > 1;
-    if (!continues(text[room]) && goes_on) return room;
-    if (room == 0) break;
-  }
-  return most;
+  if (!continues(text[most])) return most;
+  const size_t room = most - begun_at_end(text.substr(0, most));
+  return column_ + room > line_start_ ? room : most;
 }
 
 }  // namespace hikyaku::smtp

@@ -27,8 +27,9 @@ class LineFolder {
 
   size_t limit_;
   size_t column_ = 0;
-  bool cr_ = false;   // seen and not yet written: it may begin a line end
-  std::string held_;  // the beginning of a character that is not at its end
+  size_t line_start_ = 0;  // the column behind the space that was inserted
+  bool cr_ = false;        // seen and not yet written: it may begin a line end
+  std::string held_;       // the beginning of a character that is not at its end
 };
 
 }  // namespace hikyaku::smtp

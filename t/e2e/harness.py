@@ -79,6 +79,7 @@ class Instance:
     def __init__(self, next_hop=None, settings=None, started=True):
         self.folder = Path(tempfile.mkdtemp(prefix="hikyaku-e2e-"))
         self.config = self.folder / "etc"
+        self.sanitizer_options = ""  # more of ASAN_OPTIONS
         self.queue = self.folder / "queue"
         self.log_file = self.folder / "mail.log"
         self.address = free_address()
@@ -128,7 +129,7 @@ class Instance:
     def run(self, *arguments, program="hikyaku", stdin="", seconds=30):
         """Runs a command of ours with this instance's configuration."""
         command = [str(SBIN / program)]
-        environment = dict(os.environ, ASAN_OPTIONS=f"log_path={self.folder}/sanitizer",
+        environment = dict(os.environ, ASAN_OPTIONS=f"log_path={self.folder}/sanitizer{self.sanitizer_options}",
                            UBSAN_OPTIONS=f"print_stacktrace=1:log_path={self.folder}/sanitizer")
         if program == "hikyaku":
             command += ["-c", str(self.config)]

@@ -113,7 +113,8 @@ class Damaged(Index):
         with open(self.data, "r+b") as file:
             file.truncate(3 * PAGE)
         self.check_told_and_saved(ids, ".")
-        self.assertNotEqual(self.hikyaku.run("start").code, OK)  # LMDB ends the qmgr that reads it; the next looks first
+        self.hikyaku.sanitizer_options = ":handle_sigbus=0"  # LMDB ends the qmgr that reads it; the next looks first
+        self.assertNotEqual(self.hikyaku.run("start").code, OK)
         self.hikyaku.run("abort")
         self.check_set_aside("set aside as index/damaged-1.mdb")
 
@@ -204,13 +205,17 @@ class Unread(Index):
             self.assertEqual(outcome.code, DATA, outcome)
             self.assertRegex(outcome.stderr, f"1 message could not be read\n.*{place}")
         self.assertEqual(self.hikyaku.run("queue", "hold", "--recipient", "r1@else.test").code, OK)
-        deleted = self.hikyaku.run("queue", "delete", "--json", ids[1])
+        deleted = self.hikyaku.run("queue", "delete", "--json", "ALL", "--dry-run")
         self.assertEqual(deleted.code, DATA, deleted)
         answer = json.loads(deleted.stdout)
-        self.assertEqual((answer["count"], answer["unknown"], answer["unreadable"]["messages"]), (0, [], 1))
+        self.assertEqual((answer["count"], answer["unknown"], answer["unreadable"]["messages"]), (2, [], 1))
         self.check_all_arrive((0, 2))
         wait_until(lambda: self.listing()[:2] == (DATA, [ids[1]]))
         self.assertEqual(len(self.hikyaku.log_lines(rf"/qmgr\[\d+\]: .*{place}")), 1)
+        # Whoever names it can let go of it, and the queue is whole again.
+        self.hikyaku.must_run("queue", "delete", ids[1])
+        self.assertEqual(self.listing(), (OK, [], None))
+        self.hikyaku.wait_for_log(f"{ids[1]}: removed")
 
 
 if __name__ == "__main__":

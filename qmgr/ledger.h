@@ -178,6 +178,8 @@ class Ledger {
   util::Result<void> try_to_recover();
   void forget_recovered();
   void inspect_index(const queue::JournalReplay& replayed);
+  void save_from_index();
+  void hear_saved();
   util::Result<void> open_index(const queue::JournalReplay& replayed);
   void tell(const queue::JournalReplay& replayed);
   void hear(const queue::JournalRecord& record);
@@ -242,6 +244,7 @@ class Ledger {
   bool journal_has_gaps_ = false;          // it does not tell all that it should
   std::optional<util::Error> unanswered_;  // of a message of the log: whether the index knows it
   std::unordered_map<uint64_t, Told> told_;
+  std::unordered_map<uint64_t, std::vector<queue::JournalRecord>> saved_;  // of an index that is set aside
   std::unordered_set<uint64_t> completed_;
 
   std::unique_ptr<queue::Index> index_;

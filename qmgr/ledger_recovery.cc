@@ -39,6 +39,7 @@ void Ledger::forget_recovered() {
   moving_.clear();
   unreadable_.clear();
   told_.clear();
+  saved_.clear();
   completed_.clear();
   gone_.clear();
   to_remove_.clear();
@@ -77,11 +78,46 @@ void Ledger::inspect_index(const queue::JournalReplay& replayed) {
   if (!names || std::ranges::find(*names, queue::kIndexFile) == names->end()) return;  // opening it says why
   const bool is_tried = std::ranges::find(*names, kStartingName) != names->end();
   if (!is_tried) (void)disk_.open(folders_.index + "/" + kStartingName, queue::Access::kCreateNew);
-  if (replayed.closed && !is_tried) return;
-  const queue::IndexReport report = queue::inspect_index(folders_.index, {});
-  if (report.intact()) return;
-  tell(fmt::format("{}/{} is damaged: {}", folders_.index, queue::kIndexFile, report.problems.front()));
-  queue::Index::mark_broken(disk_, folders_.index);
+  if (!queue::Index::is_marked_broken(*names)) {
+    if (replayed.closed && !is_tried) return;
+    const queue::IndexReport report = queue::inspect_index(folders_.index, {});
+    if (report.intact()) return;
+    tell(fmt::format("{}/{} is damaged: {}", folders_.index, queue::kIndexFile, report.problems.front()));
+    queue::Index::mark_broken(disk_, folders_.index);
+  }
+  save_from_index();
+}
+
+// From the rows that can be read, what nobody else knows and what must not be forgotten: an operator's holds, and to
+// whom a message went already. When to try the others again is found out by trying them.
+void Ledger::save_from_index() {
+  saved_.clear();
+  queue::inspect_index(folders_.index, [this](const queue::RestingMessage& resting) {
+    const Message message = from_resting(resting);
+    if (!message.held && message.count(Step::kDone) == 0) return;
+    std::vector<queue::JournalRecord> records;
+    describe(message, records);
+    std::erase_if(records, [](const queue::JournalRecord& record) {
+      return std::holds_alternative<queue::Moved>(record) || std::holds_alternative<queue::Deferred>(record);
+    });
+    saved_.emplace(message.id.value, std::move(records));
+  });
+}
+
+// Before what the journal says of the same messages, which is later.
+void Ledger::hear_saved() {
+  size_t held = 0;
+  for (auto& [id, records] : saved_) {
+    if (completed_.contains(id)) continue;
+    held += std::ranges::any_of(records, [](const queue::JournalRecord& record) {
+      const auto* hold = std::get_if<queue::Held>(&record);
+      return hold != nullptr && hold->held;
+    });
+    auto& told = told_[id].records;
+    told.insert(told.begin(), std::make_move_iterator(records.begin()), std::make_move_iterator(records.end()));
+  }
+  if (held > 0) tell(fmt::format("of the index that is set aside {} holds could be read, and stay", held));
+  saved_.clear();
 }
 
 // What a predecessor committed is made durable before anything is built on it.
@@ -100,6 +136,7 @@ util::Result<void> Ledger::open_index(const queue::JournalReplay& replayed) {
         "sent again");
     checkpoint_ = {};
     journal_has_gaps_ = true;
+    hear_saved();
   }
   return {};
 }

@@ -64,7 +64,7 @@ util::Result<std::unique_ptr<Index>> Index::open(Disk& disk, const std::string& 
   std::unique_ptr<Index> index(new Index(disk, folder, options));
   const auto names = disk.list(folder);
   if (!names) return std::unexpected(names.error());
-  if (std::ranges::find(*names, kBrokenName) != names->end()) index->damage_ = "index: found broken";
+  if (is_marked_broken(*names)) index->damage_ = "index: found broken";
   if (index->damage_.empty())
     if (auto opened = index->open_data(); !opened) {
       if (!index->is_broken()) return std::unexpected(opened.error());
@@ -103,6 +103,10 @@ util::Result<void> Index::set_aside() {
   (void)disk_.unlink(path_of("lock.mdb"));
   (void)disk_.unlink(path_of(kBrokenName));
   return disk_.sync_folder(folder_);
+}
+
+bool Index::is_marked_broken(const std::vector<std::string>& names) {
+  return std::ranges::find(names, kBrokenName) != names.end();
 }
 
 void Index::mark_broken(Disk& disk, const std::string& folder) {
@@ -156,6 +160,14 @@ util::Result<void> Index::open_environment(const std::string& path, unsigned fla
   if (code == 0) code = mdb_env_set_maxdbs(environment, kIndexTables);
   if (code == 0) code = mdb_env_set_maxreaders(environment, kReaders);
   if (code == 0) code = mdb_env_set_mapsize(environment, options_.map_size);
+  // LMDB ends the process where it finds what cannot be. An inspection may find nothing wrong with that file (it does
+  // not look at the list of free pages), so the next start is told.
+  if (code == 0) code = mdb_env_set_userctx(environment, this);
+  if (code == 0)
+    code = mdb_env_set_assert(environment, [](MDB_env* failed, const char*) {
+      const auto* index = static_cast<const Index*>(mdb_env_get_userctx(failed));
+      mark_broken(index->disk_, index->folder_);
+    });
   // Without the sync of the meta page a commit costs one flush and not two; the last one may then be undone by a power
   // loss, and never more. NOTLS: a reader's slot belongs to the transaction and is free again at its end.
   if (code == 0) code = mdb_env_open(environment, path.c_str(), flags | MDB_NOMETASYNC | MDB_NOTLS, 0600);

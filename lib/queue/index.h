@@ -53,6 +53,8 @@ class Index {
   static util::Result<std::unique_ptr<Index>> open(Disk& disk, const std::string& folder, IndexOptions options = {});
   // Has the next open() set it aside.
   static void mark_broken(Disk& disk, const std::string& folder);
+  // Whether the next open() will; of the names in its folder.
+  static bool is_marked_broken(const std::vector<std::string>& names);
   // It is a new one, in which nothing can be: there was none, or it was set aside, and then `damage` says why.
   bool is_new() const { return is_new_; }
   const std::string& damage() const { return damage_; }

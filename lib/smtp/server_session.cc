@@ -172,6 +172,7 @@ void ServerSession::run_line(std::string_view line, bool more, std::vector<Actio
     talks_blindly(out);
   } else if (has_control) {
     refuse({500, "5.5.2", "Error: control character in command"}, out);
+    if (more && verb_of(word) == Verb::kBdat && !closed_) talks_blindly(out);
   } else if (last_verb_ == Verb::kUnknown) {
     unknown(word, out);
   } else {

@@ -39,7 +39,15 @@ void end(ServerEar& ear, uint8_t how) {
   ear.hear_all("NOOP\r\n", kAll);
 }
 
+// A client that sends more behind a BDAT whose count cannot be read is hung up on: there it matters what comes
+// together.
+bool talked_blindly(const ServerEar& ear) {
+  return std::ranges::any_of(
+      ear.notes, [](const smtp::Noted& noted) { return noted.what.starts_with("improper command pipelining"); });
+}
+
 void check_same(const ServerEar& a, const ServerEar& b) {
+  if (talked_blindly(a) || talked_blindly(b)) return;
   promise(a.replies == b.replies, "the same replies");
   promise(a.messages == b.messages, "the same messages");
   promise(a.rejections == b.rejections && a.notes == b.notes, "the same lines in the log");

@@ -99,6 +99,28 @@ TEST_CASE("whatever meets a damaged row while the index is used, it is known, an
   }
 }
 
+TEST_CASE("of an index that is set aside, holds stay, and who has a message does not get it again") {
+  Resting f;
+  f.deliveries->act(ipc::Verb::kHold, *f.queue.ledger().load(f.ids[1]), f.now);
+  f.queue.settle_index();
+  f.restart();  // the journal begins anew, and tells nothing of what rests
+  queue::spoil_text(f.queue.index_folder(), Resting::sender(0));
+  CHECK(f.queue.ledger().look(f.ids[0]).trouble);
+  f.restart();
+  const auto told = f.queue.take_damage();
+  CHECK(std::ranges::find(told, "of the index that is set aside 1 holds could be read, and stay") != told.end());
+  for (const queue::QueueId id : f.ids) CHECK(f.queue.ledger().look(id).message.value().held == (id == f.ids[1]));
+  f.pass(seconds(200));
+  f.recipients.clear();
+  std::vector<queue::QueueId> tried;
+  while (const auto outgoing = f.deliveries->next_delivery()) {
+    tried.push_back(outgoing->message->id);
+    if (tried.back() == f.ids[2]) CHECK(outgoing->job->recipients == std::vector<uint32_t>{1});
+  }
+  CHECK(std::ranges::find(tried, f.ids[1]) == tried.end());
+  CHECK(tried.size() == 4);
+}
+
 TEST_CASE("a damaged row that only the index's thread meets ends the process too") {
   Resting f;
   Message* message = f.queue.ledger().load(f.ids[2]);

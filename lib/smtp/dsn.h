@@ -1,5 +1,5 @@
 // What a sender asks to be told of its message's delivery (DSN, RFC 3461): the parameters of MAIL and RCPT. They are
-// kept as they came and go on to a next hop that knows them.
+// kept and go on to a next hop that knows them.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ std::string ascii_original_recipient(std::string_view value);
 // Whom a message goes to, and what its sender wants to be told of that.
 struct Recipient {
   std::string mailbox;               // without angle brackets
-  std::string original_recipient{};  // ORCPT as given, empty when not
+  std::string original_recipient{};  // ORCPT in ASCII, empty when not given
   uint8_t notify = 0;
 
   bool operator==(const Recipient&) const = default;
